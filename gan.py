@@ -60,7 +60,8 @@ LIMITS = {  # of each setting: kind, smallest, largest
     "noise_std": (float, 0, 1e300),
 }
 MOST_NOISE = 300_000_000  # noise samples in a run's record: 2.4 GB
-CHUNK = 2_000_000  # samples that the players see in one call of the compiled loop: a fraction of a second
+CHUNK = 2_000_000  # samples that the players see between reports: a fraction of a second of work
+LARGE = 5_000_000  # samples from which on the diagnostics are compiled, too
 MEANING = {  # of the Hessian's definiteness, for V
     "indefinite": "a saddle of V",
     "negative definite": "V bends down in every direction",
@@ -225,17 +226,17 @@ class GAN:
         played before and the objective of those played since. Values that overflow become inf or
         nan: finding them is the caller's business.
         """
-        draws = type(draws)(*(tf.constant(values, tf.float64) for values in draws))
-        work = self.games * (self.discr_update + self.gen_update) * int(tf.size(draws.x))
-        count = -(-self.games // -(-work // CHUNK))
-        params, pieces = draws.params, []
-        for first in range(0, self.games, count):
-            met, after = self._play_on(params, draws, tf.constant(first), count)
-            games = range(first, min(first + count, self.games))
-            pieces.append(self._record(self.deal(draws, games), met[: len(games)], after[: len(games)]))
+        draws, pieces = as_tensors(draws), []
+        params = draws.params
+        record = compiled_if_large(self._record, draws.z_discr)
+        parts = split_games(self.games, (self.discr_update + self.gen_update) * int(tf.size(draws.x)))
+        for games in parts:
+            met, after = self._play_on(params, draws, tf.constant(games.start), len(parts[0]))
+            met, after = met[: len(games)], after[: len(games)]
+            pieces.append(History(*map(np.asarray, record(self.deal(draws, games), met, after))))
             params = after[-1]
             if report:
-                report(first, pieces[-1].objective)
+                report(games.start, pieces[-1].objective)
         return History(*map(np.concatenate, zip(*pieces)))
 
     def _record(self, dealt, met, params):
@@ -244,10 +245,10 @@ class GAN:
         discr_slope = gradient(lambda p: self.objective(p, dealt, dealt.z_discr), discr_last)
         gen_slope = gradient(lambda p: self.gen_loss(p, dealt, dealt.z_gen[:, -1]), params)
         return History(
-            params=params.numpy(),
-            objective=self.objective(met, dealt, dealt.z_discr).numpy(),
-            discr_gradient=tf.norm(discr_slope[..., 2:], axis=-1).numpy(),
-            gen_gradient=tf.norm(gen_slope[..., :2], axis=-1).numpy(),
+            params=params,
+            objective=self.objective(met, dealt, dealt.z_discr),
+            discr_gradient=tf.norm(discr_slope[..., 2:], axis=-1),
+            gen_gradient=tf.norm(gen_slope[..., :2], axis=-1),
         )
 
     def hessians(self, draws, history):
@@ -255,19 +256,30 @@ class GAN:
 
         Returns an array (games, 4, 4).
         """
-        draws = type(draws)(*(tf.constant(values, tf.float64) for values in draws))
-        count = max(1, CHUNK // 10 // int(tf.size(draws.x)))  # a tenth: the tapes keep every intermediate
-        pieces = []
-        for first in range(0, self.games, count):
-            games = range(first, min(first + count, self.games))
-            dealt = self.deal(draws, games)
-            pieces.append(
-                hessian.hessian(
-                    lambda p, dealt=dealt: self.objective(p, dealt, dealt.z_gen[:, -1]),
-                    history.params[games.start : games.stop],
-                )
-            )
-        return np.concatenate(pieces)
+
+        def second_derivatives(params, dealt):
+            return hessian.second_derivatives(lambda p: self.objective(p, dealt, dealt.z_gen[:, -1]), params)
+
+        draws, params = as_tensors(draws), tf.constant(history.params)
+        compute = compiled_if_large(second_derivatives, draws.z_discr)
+        parts = split_games(self.games, 10 * int(tf.size(draws.x)))  # the tapes keep every intermediate
+        return np.concatenate([compute(params[g.start : g.stop], self.deal(draws, g)) for g in parts])
+
+
+def as_tensors(draws):
+    """Convert a record of draws to float64 tensors."""
+    return type(draws)(*(tf.constant(values, tf.float64) for values in draws))
+
+
+def split_games(games, samples):
+    """Split range(games) into equal parts, but for the last, of CHUNK samples at `samples` a game."""
+    length = -(-games // -(-games * samples // CHUNK))
+    return [range(first, min(first + length, games)) for first in range(0, games, length)]
+
+
+def compiled_if_large(function, samples):
+    """Compile a function of tensors if so many samples await it that this pays: it takes a second."""
+    return tf.function(function, jit_compile=True, autograph=False) if tf.size(samples) > LARGE else function
 
 
 def generated_mean(params):

@@ -56,12 +56,16 @@ def hessian(objective, params):
     objective is as in `gradient`; params is an array (..., n). Returns the array (..., n, n) in
     float64: the gradient of each entry of the gradient, all points in one call.
     """
-    params = tf.convert_to_tensor(np.asarray(params, np.float64))
+    return second_derivatives(objective, tf.constant(np.asarray(params, np.float64))).numpy()
+
+
+def second_derivatives(objective, params):
+    """Compute `hessian` from tensor to tensor, so that it can be compiled."""
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(params)
         slopes = tf.unstack(gradient(objective, params), axis=-1)
     rows = [tape.gradient(slope, params, unconnected_gradients="zero") for slope in slopes]
-    return tf.stack(rows, axis=-2).numpy()
+    return tf.stack(rows, axis=-2)
 
 
 def eigenvalues(hessians):
