@@ -134,10 +134,10 @@ def gif(scene):
 
 
 def _palette():
-    """Build the palette of all frames: every ink, and its steps to the white that it is drawn on."""
-    inks = np.array([BLACK, GRID, ARROW, BLUE, GREEN])
-    steps = np.array([1, 0.5])
-    colors = np.vstack([[[1, 1, 1]], *(1 - step * (1 - inks) for step in steps)])
+    """Build the palette of all frames: white, every ink, and steps between for smooth edges."""
+    steps = {BLACK: (1, 0.67, 0.33), GRID: (1, 0.5), ARROW: (1, 0.5), BLUE: (1, 0.5), GREEN: (1, 0.5)}
+    tints = [1 - step * (1 - np.array(ink)) for ink, some in steps.items() for step in some]
+    colors = np.vstack([[1, 1, 1], *tints])
     image = Image.new("P", (1, 1))
     image.putpalette(np.round(255 * colors).astype(np.uint8).tobytes())
     return image
