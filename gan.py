@@ -23,6 +23,7 @@ SEED = 0  # of the one stream that all randomness of a run comes from
 NUM_SAMPLES = 10  # real samples in all, noise samples in a batch
 LEARNING_RATE = 0.1  # of the gradient steps of both players
 INIT_STD = 0.1  # standard deviation of both weights before the first game; both biases start at 0
+GEN_LOSS = "saturating"  # what G descends: mean log(1 - D(G(z))); or "non-saturating": mean -log D(G(z))
 
 import signal
 
@@ -49,27 +50,26 @@ from hessian import gradient
 IMAGES = Path(__file__).resolve().parent / "img"
 TARGET = stats.norm(5, 1)  # the distribution of real samples
 OPTIMUM = -2 * np.log(2)  # V where D = 1/2 everywhere: Theorem 1
-LIMITS = {  # of each setting: kind, smallest, largest
+LIMITS = {  # of each setting: kind, smallest, largest; or the words to choose from
     "games": (int, 1, 1_000_000),
     "discr_update": (int, 1, 1_000),
     "gen_update": (int, 1, 1_000),
     "seed": (int, 0, 2**32 - 1),
+    "seeds": (int, 1, 10_000),
     "num_samples": (int, 1, 100_000),
     "learning_rate": (float, 1e-300, 1e300),
     "init_std": (float, 0, 1e300),
     "noise_std": (float, 0, 1e300),
+    "gen_loss": ("saturating", "non-saturating"),
 }
 MOST_NOISE = 300_000_000  # noise samples in a run's record: 2.4 GB
 CHUNK = 2_000_000  # samples that the players see between reports: a fraction of a second of work
 LARGE = 5_000_000  # samples from which on the diagnostics are compiled, too
-MEANING = {  # of the Hessian's definiteness, for V
-    "indefinite": "a saddle of V",
-    "negative definite": "V bends down in every direction",
-    "negative semidefinite": "V bends down, or is flat",
-    "positive definite": "V bends up in every direction",
-    "positive semidefinite": "V bends up, or is flat",
-    "zero": "V is flat",
-}
+NEAR = 0.05  # an objective this close to -2 log 2 counts as at the optimum
+STALL = -0.1  # an objective above this says that D tells real from generated: the generator is stuck
+SEEDS_AT_ONCE = 100  # seeds trained in one loop
+LAST_GAMES = 50  # games whose mean says where a run ended
+SMOOTH = 101  # games whose mean shows the wave of a run through the noise of its batches
 FRAME_EVERY, MOST_FRAMES = 20, 100  # games between frames of the animation, and how many it may have
 MOST_SHOWN = 50  # samples in a frame
 
@@ -121,14 +121,17 @@ def mean_log_sigmoid(logits):
 
 def check(setting, value):
     """Return the value of a setting if LIMITS allows it, else raise ValueError: one line for people."""
-    kind, smallest, largest = LIMITS[setting]
-    is_number = isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool)
-    if not (is_number and smallest <= value <= largest):
-        kind_name = "whole number" if kind is int else "number"
-        raise ValueError(
-            f"{setting.upper()} ({flag(setting)}) must be a {kind_name} from {smallest} to {largest}, not {value!r}"
-        )
-    return kind(value)
+    kind, *limits = LIMITS[setting]
+    if isinstance(kind, str):
+        allowed, fits = " or ".join(LIMITS[setting]), value in LIMITS[setting]
+    else:
+        smallest, largest = limits
+        allowed = f"a {'whole number' if kind is int else 'number'} from {smallest} to {largest}"
+        is_number = isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool)
+        fits = is_number and smallest <= value <= largest
+    if not fits:
+        raise ValueError(f"{setting.upper()} ({flag(setting)}) must be {allowed}, not {value!r}")
+    return value
 
 
 def flag(setting):
@@ -146,6 +149,7 @@ class GAN:
     num_samples: int = NUM_SAMPLES
     learning_rate: float = LEARNING_RATE
     init_std: float = INIT_STD
+    gen_loss: str = GEN_LOSS
     file_prefix = ""
 
     def __post_init__(self):
@@ -157,6 +161,12 @@ class GAN:
                 f"GAMES * NUM_SAMPLES * (1 + GEN_UPDATE) must be at most {MOST_NOISE}, not {noise}: "
                 "it is the number of noise samples to hold in memory"
             )
+
+    @property
+    def file_name(self):
+        """The part of its pictures' names that tells the run's settings."""
+        suffix = "" if self.gen_loss == "saturating" else "_nonsaturating"
+        return f"{self.file_prefix}{self.games}_{self.discr_update}_{self.gen_update}{suffix}"
 
     def draw(self, seed):
         """Draw all randomness of a run. seed: a whole number, or a numpy.random.Generator to draw from."""
@@ -188,10 +198,12 @@ class GAN:
         real, fake = self.seen(dealt, generator(params, z))
         return mean_log_sigmoid(logit(params, real)) + mean_log_sigmoid(-logit(params, fake))
 
-    def gen_loss(self, params, dealt, z):
-        """Compute what G descends, mean log(1 - D(G(z))): the saturating loss of Algorithm 1."""
+    def generator_loss(self, params, dealt, z):
+        """Compute what G descends: mean log(1 - D(G(z))), as in Algorithm 1, or mean -log D(G(z)), sec. 3."""
         _, fake = self.seen(dealt, generator(params, z))
-        return mean_log_sigmoid(-logit(params, fake))
+        if self.gen_loss == "saturating":
+            return mean_log_sigmoid(-logit(params, fake))
+        return -mean_log_sigmoid(logit(params, fake))
 
     def play(self, params, dealt):
         """Play one game, Algorithm 1: `discr_update` steps of D on one batch, then the steps of G.
@@ -206,7 +218,7 @@ class GAN:
             return params, tf.concat([gen, discr], -1)
 
         def gen_step(params, z):
-            slope = gradient(lambda p: self.gen_loss(p, dealt, z), params)
+            slope = gradient(lambda p: self.generator_loss(p, dealt, z), params)
             gen, discr = params[..., :2] - self.learning_rate * slope[..., :2], params[..., 2:]
             return tf.concat([gen, discr], -1)
 
@@ -243,7 +255,7 @@ class GAN:
         """Measure several games, from params as their last D step met them and after the game."""
         discr_last = tf.concat([met[..., :2], params[..., 2:]], -1)  # D has moved, G not yet
         discr_slope = gradient(lambda p: self.objective(p, dealt, dealt.z_discr), discr_last)
-        gen_slope = gradient(lambda p: self.gen_loss(p, dealt, dealt.z_gen[:, -1]), params)
+        gen_slope = gradient(lambda p: self.generator_loss(p, dealt, dealt.z_gen[:, -1]), params)
         return History(
             params=params,
             objective=self.objective(met, dealt, dealt.z_discr),
@@ -251,19 +263,36 @@ class GAN:
             gen_gradient=tf.norm(gen_slope[..., :2], axis=-1),
         )
 
-    def hessians(self, draws, history):
+    def hessians(self, draws, history, last=None, function=None):
         """Compute the Hessian of V over all four parameters after each game, at its last noise batch.
 
-        Returns an array (games, 4, 4).
+        Returns an array (games, 4, 4), of the last so many games if last is given; with S seeds,
+        an axis S follows the axis of games. function: another one of the signature of `objective`.
         """
+        function = function or self.objective
 
         def second_derivatives(params, dealt):
-            return hessian.second_derivatives(lambda p: self.objective(p, dealt, dealt.z_gen[:, -1]), params)
+            return hessian.second_derivatives(lambda p: function(p, dealt, dealt.z_gen[:, -1]), params)
 
+        first = self.games - min(last or self.games, self.games)
         draws, params = as_tensors(draws), tf.constant(history.params)
-        compute = compiled_if_large(second_derivatives, draws.z_discr)
-        parts = split_games(self.games, 10 * int(tf.size(draws.x)))  # the tapes keep every intermediate
-        return np.concatenate([compute(params[g.start : g.stop], self.deal(draws, g)) for g in parts])
+        compute = compiled_if_large(second_derivatives, draws.z_discr[first:])
+        pieces = []
+        for part in split_games(self.games - first, 10 * int(tf.size(draws.x))):  # tapes keep intermediates
+            games = range(first + part.start, first + part.stop)
+            pieces.append(compute(params[games.start : games.stop], self.deal(draws, games)))
+        return np.concatenate(pieces)
+
+    def jacobians(self, draws, history, hessians):
+        """Compute the game's Jacobian after each of the last len(hessians) games: `hessian.game_jacobian`."""
+        if self.gen_loss == "saturating":  # then V is the generator's loss, up to what it cannot change
+            return hessian.game_jacobian(hessians)
+        return hessian.game_jacobian(hessians, self.hessians(draws, history, len(hessians), self.generator_loss))
+
+    def multipliers(self, jacobians):
+        """Compute `hessian.game_multipliers` where a run ends: at the mean of its last games' Jacobians."""
+        last = jacobians[-LAST_GAMES:].mean(axis=0)
+        return hessian.game_multipliers(last, self.learning_rate, self.discr_update, self.gen_update)
 
 
 def as_tensors(draws):
@@ -282,6 +311,29 @@ def compiled_if_large(function, samples):
     return tf.function(function, jit_compile=True, autograph=False) if tf.size(samples) > LARGE else function
 
 
+def accuracy_on_real(params):
+    """Compute the share of the target that D takes for real, P(w' x + b' > 0): (..., 4) give (...,)."""
+    weight, bias = params[..., 2], params[..., 3]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return stats.norm.cdf((weight * TARGET.mean() + bias) / (np.abs(weight) * TARGET.std()))
+
+
+def accuracy_on_generated(params):
+    """Compute the share of the generator's samples that D takes for generated: (..., 4) give (...,).
+
+    The logit of G(z) is linear in z, so it is negative on one side of its zero in [0, 1].
+    """
+    at_0, at_1 = (logit(params, generator(params, np.array([z])))[..., 0] for z in (0.0, 1.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        zero = np.clip(at_0 / (at_0 - at_1), 0, 1)
+    return np.where(at_0 == at_1, at_0 < 0, np.where(at_0 < at_1, zero, 1 - zero))
+
+
+def generated_ends(params):
+    """Compute the ends of G(z)'s interval, in ascending order: (..., 4) give two arrays (...,)."""
+    return np.sort([params[..., 1], params[..., 0] + params[..., 1]], axis=0)
+
+
 def generated_mean(params):
     """Compute the mean of G(z), uniform on [b, b + w]: params (..., 4) give (...,)."""
     return params[..., 1] + params[..., 0] / 2
@@ -290,6 +342,34 @@ def generated_mean(params):
 def generated_std(params):
     """Compute the standard deviation of G(z), |w| / sqrt(12): params (..., 4) give (...,)."""
     return np.abs(params[..., 0]) / np.sqrt(12)
+
+
+def flat_games(discr_weight):
+    """Find the games in which D's weight, averaged over SMOOTH games, changes its sign: a half-turn each.
+
+    Where D is flat the players change roles, so a rotating run shows as a wave of the weight (games,).
+    """
+    if len(discr_weight) <= SMOOTH:
+        return np.array([], int)
+    smooth = np.convolve(discr_weight, np.full(SMOOTH, 1 / SMOOTH), "valid")
+    return np.flatnonzero(np.diff(np.sign(smooth))) + SMOOTH // 2 + 1
+
+
+def monitor(model, draws, history):
+    """Compute what `plots.monitor_figure` shows of a run, exactly but for G's loss, which is its last batch's."""
+    dealt, params = model.deal(draws, range(model.games)), history.params
+    ends = generated_ends(params)
+    return {
+        "discr_loss": -history.objective,
+        "gen_loss": model.generator_loss(params, dealt, dealt.z_gen[:, -1]).numpy(),
+        "accuracy_real": accuracy_on_real(params),
+        "accuracy_fake": accuracy_on_generated(params),
+        "mean": generated_mean(params),
+        "std": generated_std(params),
+        "target": TARGET,
+        "divergence": plots.jensen_shannon(TARGET, *ends),
+        "wasserstein": plots.wasserstein(TARGET, *ends),
+    }
 
 
 def frame_games(games):
@@ -318,44 +398,43 @@ def scene(draws, history):
     )
 
 
-def closing_report(model, draws, history, eigenvalues):
+def closing_report(model, draws, history, eigenvalues, multipliers):
     """List the lines that say where a run ended."""
     params = history.params[-1]
     fake = generator(params, draws.z_gen[-1, -1])
-    meaning = hessian.definiteness(eigenvalues[-1])
+    real_score, fake_score = (discriminator(params, sample).mean() for sample in (draws.x, fake))
+    gradients = history.discr_gradient[-1], history.gen_gradient[-1]
     return [
         f"After {model.games} games:",
-        f"  objective                  {history.objective[-1]:.4f}, target -2 log 2 = {OPTIMUM:.4f}",
-        f"  generated samples          mean {generated_mean(params):.3f}, std {generated_std(params):.3f}",
-        f"  target                     mean {TARGET.mean():.3f}, std {TARGET.std():.3f}",
-        f"  D on real, on generated    {discriminator(params, draws.x).mean():.3f}, {discriminator(params, fake).mean():.3f}",
-        f"  gradient norm of D, of G   {history.discr_gradient[-1]:.2g}, {history.gen_gradient[-1]:.2g}",
-        f"  eigenvalues of the Hessian {', '.join(f'{value:.2g}' for value in eigenvalues[-1])}",
-        f"  so V is there              {meaning}: {MEANING[meaning]}",
+        f"  objective                   {history.objective[-1]:.4f}, target -2 log 2 = {OPTIMUM:.4f}",
+        f"  generated mean, std         {generated_mean(params):.3f}, {generated_std(params):.3f}",
+        f"  target mean, std            {TARGET.mean():.3f}, {TARGET.std():.3f}",
+        f"  D on real, on generated     {real_score:.3f}, {fake_score:.3f}",
+        f"  gradient norms of D, G      {gradients[0]:.2g}, {gradients[1]:.2g}",
+        f"  Hessian's eigenvalues       {', '.join(f'{value:.2g}' for value in eigenvalues[-1])}",
+        f"  the point is                {hessian.verdict(eigenvalues[-1], *gradients)}",
+        f"  the game there              {hessian.stability(multipliers)}",
     ]
 
 
 def read_settings(model, constants, arguments):
     """Read flags over constants: a dict of settings. Ends the script if it meets an unknown flag."""
-    names = [*(field.name for field in dataclasses.fields(model)), "seed"]
-    defaults = {field.name: field.default for field in dataclasses.fields(model)} | {"seed": SEED} | constants
+    fields = dataclasses.fields(model)
+    defaults = {field.name: field.default for field in fields} | {"seed": SEED, "seeds": None} | constants
     parser = argparse.ArgumentParser(description=f"Train a {model.__name__} and draw how it goes.")
     parser.error = lambda message: fail(message + "; --help lists the flags", 2)
-    for name in names:
-        kind, smallest, largest = LIMITS[name]
-        parser.add_argument(
-            flag(name),
-            metavar="N" if kind is int else "X",
-            help=f"from {smallest} to {largest}; without it, {name.upper()} = {defaults[name]!r}",
-        )
+    for name, default in defaults.items():
+        allowed = LIMITS[name][-2:]
+        limits = " to ".join(map(str, allowed)) if name != "gen_loss" else " or ".join(allowed)
+        parser.add_argument(flag(name), metavar="VALUE", help=f"{limits}; default {default}")
     given = {name: text for name, text in vars(parser.parse_args(arguments)).items() if text is not None}
-    return defaults | {name: number(text, LIMITS[name][0]) for name, text in given.items()}
+    return defaults | {name: convert(text, LIMITS[name][0]) for name, text in given.items()}
 
 
-def number(text, kind):
-    """Convert a flag's text to a number where it is one; what it may be is for `check` to say."""
+def convert(text, kind):
+    """Convert a flag's text to a number where it should and can be; the rest is for `check` to say."""
     try:
-        return kind(text)
+        return text if isinstance(kind, str) else kind(text)
     except ValueError:
         return text
 
@@ -376,12 +455,17 @@ def require_finite(values, first_game=1):
         )
 
 
-def run(model, seed):
-    """Train, draw, save and report one run."""
-    start = time.perf_counter()
+def prepare_images():
+    """Make the folder of pictures. OSError if it cannot be written."""
     IMAGES.mkdir(exist_ok=True)
     if not os.access(IMAGES, os.W_OK | os.X_OK):
         raise PermissionError(f"{IMAGES} cannot be written: no run without a place for its pictures")
+
+
+def run(model, seed):
+    """Train, draw, save and report one run."""
+    start = time.perf_counter()
+    prepare_images()
     shown = frame_games(model.games)
 
     def report(played, objective):
@@ -396,19 +480,157 @@ def run(model, seed):
     hessians = model.hessians(draws, history)
     require_finite(hessians)
     eigenvalues = hessian.eigenvalues(hessians)
-    print("\n".join(closing_report(model, draws, history, eigenvalues)))
+    jacobians = model.jacobians(draws, history, hessians)
+    multipliers = model.multipliers(jacobians)
+    print("\n".join(closing_report(model, draws, history, eigenvalues, multipliers)))
 
     pictures = scene(draws, history)
-    name = f"{model.file_prefix}{model.games}_{model.discr_update}_{model.gen_update}"
-    summary = plots.summary_figure(pictures, history.objective, history.discr_gradient, history.gen_gradient, OPTIMUM)
+    name = model.file_name
+    rotations = np.linalg.eigvals(jacobians)
+    turns = flat_games(history.params[:, 2])
+    period = hessian.rotation_period(multipliers)
     files = {
         f"img_{name}.gif": plots.gif(pictures),
-        f"summary_{name}.png": plots.png(summary),
-        f"hessian_{name}.png": plots.png(plots.hessian_figure(eigenvalues)),
+        f"summary_{name}.png": plots.png(plots.summary_figure(pictures, history, OPTIMUM, turns, period)),
+        f"hessian_{name}.png": plots.png(plots.hessian_figure(eigenvalues, rotations)),
+        f"monitor_{name}.png": plots.png(plots.monitor_figure(**monitor(model, draws, history))),
     }
     for file, content in files.items():
         plots.save(IMAGES / file, content)
     print(f"Saved in {IMAGES.name}/: {', '.join(files)} ({time.perf_counter() - start:.1f} s)")
+
+
+class Outcomes(NamedTuple):
+    """Where the runs of S seeds ended: arrays (S,)."""
+
+    finite: np.ndarray  # whether all numbers of the run were
+    optimal: np.ndarray  # whether the mean objective of the last games was near -2 log 2
+    stalled: np.ndarray  # whether it was above STALL: the generator is stuck
+    settled: np.ndarray  # game from which on the objective stays near -2 log 2; inf if none
+    gap: np.ndarray  # largest |D - 1/2| on the real samples
+    mean: np.ndarray  # of the generated samples
+    std: np.ndarray
+    best: np.ndarray  # objective that the best of all discriminators would reach against them
+    stationary: np.ndarray  # whether both gradient norms are zero, to within hessian.STILL
+    definiteness: np.ndarray  # of the last game's Hessian
+    attracts: np.ndarray  # whether the game does
+    predicted: np.ndarray  # games in a full turn, from the game's Jacobian; nan without rotation
+    measured: np.ndarray  # twice the mean time between flat discriminators; nan with fewer than three half-turns
+
+
+def stack_seeds(records):
+    """Make one record of draws out of many seeds': an axis of seeds before the last of every field."""
+    return type(records[0])(*(np.stack(values, axis=-2) for values in zip(*records)))
+
+
+def measured_period(discr_weight):
+    """Measure the full turn of a run in games: the first half-turn, far from the end point, is left out."""
+    half_turns = np.diff(flat_games(discr_weight))[1:]
+    return 2 * half_turns.mean() if len(half_turns) >= 2 else np.nan
+
+
+def judge(model, draws, history):
+    """Judge the runs of several seeds that were trained together: their Outcomes."""
+    last = model.hessians(draws, history, last=LAST_GAMES)
+    finite = np.isfinite(last).all(axis=(0, 2, 3)) & np.isfinite(history.params).all(axis=(0, 2))
+    finite &= np.logical_and.reduce([np.isfinite(values).all(axis=0) for values in history[1:]])
+    last = np.where(finite[:, None, None], last, 0)
+    objective, params = history.objective[-LAST_GAMES:].mean(axis=0), history.params[-1]
+    multipliers = model.multipliers(np.where(finite[:, None, None], model.jacobians(draws, history, last), 0))
+    definiteness = [hessian.definiteness(values) for values in hessian.eigenvalues(last[-1])]
+    return Outcomes(
+        finite=finite,
+        optimal=np.abs(objective - OPTIMUM) < NEAR,
+        stalled=objective > STALL,
+        settled=settled(history.objective),
+        gap=np.abs(discriminator(params, draws.x) - 0.5).max(axis=-1),
+        mean=generated_mean(params),
+        std=generated_std(params),
+        best=plots.best_objective(TARGET, *generated_ends(params)),
+        stationary=np.maximum(history.discr_gradient[-1], history.gen_gradient[-1]) <= hessian.STILL,
+        definiteness=np.where(finite, definiteness, "not finite"),
+        attracts=np.array([hessian.attracts(factors) for factors in multipliers]),
+        predicted=np.array([hessian.rotation_period(factors) for factors in multipliers]),
+        measured=np.array([measured_period(weights) for weights in history.params[..., 2].T]),
+    )
+
+
+def settled(objective):
+    """Find the game from which on ten games' mean objective stays near -2 log 2: (games, S) give (S,)."""
+    window = min(10, len(objective))
+    means = np.lib.stride_tricks.sliding_window_view(objective, window, axis=0).mean(axis=-1)
+    far = ~(np.abs(means - OPTIMUM) < NEAR)
+    last_far = np.where(far.any(axis=0), len(far) - np.argmax(far[::-1], axis=0), 0)
+    return np.where(last_far < len(far), last_far + 1, np.inf)
+
+
+def share(which):
+    """Write the share of seeds for which something holds, with its 95% interval (Wilson 1927)."""
+    low, high = stats.binomtest(int(np.sum(which)), len(which)).proportion_ci(method="wilson")
+    return f"{np.mean(which):6.1%}  [{low:.1%}, {high:.1%}]"
+
+
+def middle(values):
+    """Write the median of some seeds' values and the range of 90% of them."""
+    low, median, high = np.quantile(values, [0.05, 0.5, 0.95])
+    return f"{median:.4g}  [{low:.4g}, {high:.4g}]"
+
+
+def seeds_report(model, result):
+    """List the lines that say where the runs of many seeds ended."""
+    yield f"Of {len(result.finite)} seeds after {model.games} games    share  [95% interval]"
+    yield f"  at the optimum                {share(result.optimal)}"
+    yield f"  stalled                       {share(result.stalled)}"
+    for word in np.unique(result.definiteness):
+        yield f"  {'Hessian ' + word:<29} {share(result.definiteness == word)}"
+    yield f"  stationary                    {share(result.stationary)}"
+    yield f"  the game attracts             {share(result.attracts)}"
+    yield f"  left the finite numbers       {share(~result.finite)}"
+    turned = result.finite & np.isfinite(result.measured) & np.isfinite(result.predicted)
+    if turned.any():
+        close = np.abs(result.measured / result.predicted - 1)[turned] < 0.1
+        yield f"  period within 10%             {share(close)} of {turned.sum()} with three half-turns"
+    finite = Outcomes(*(values[result.finite] for values in result))
+    if finite.finite.any():
+        yield "Of the finite ones              median  [range of 90%]"
+        yield f"  generated mean                {middle(finite.mean)}, target {TARGET.mean()}"
+        yield f"  generated std                 {middle(finite.std)}, target {TARGET.std()}"
+        yield f"  best D's objective V*         {middle(finite.best)}"
+        yield f"  largest |D - 1/2| on data     {middle(finite.gap)}"
+    if finite.optimal.any():
+        yield f"  at the optimum from game      {middle(finite.settled[finite.optimal])}, where it ends there"
+
+
+def run_seeds(model, first_seed, count):
+    """Train many seeds, some at a time, and draw, save and report where they end."""
+    start = last_report = time.perf_counter()
+    prepare_images()
+    games, results, frames = frame_games(model.games), [], []
+    noise = model.games * model.num_samples * (1 + model.gen_update)
+    at_once = max(1, min(SEEDS_AT_ONCE, MOST_NOISE // 10 // noise))
+
+    def report(played, objective):
+        nonlocal last_report
+        if time.perf_counter() - last_report > 1:
+            last_report = time.perf_counter()
+            print(f"seeds {part[0]} to {part[-1]}: {played + len(objective)} of {model.games} games")
+
+    for first in range(first_seed, first_seed + count, at_once):
+        part = range(first, min(first + at_once, first_seed + count))
+        draws = stack_seeds([model.draw(seed) for seed in part])
+        history = model.train(draws, report)
+        results.append(judge(model, draws, history))
+        params = history.params[games - 1]
+        frames.append([history.objective[games - 1], generated_mean(params), generated_std(params)])
+
+    result = Outcomes(*map(np.concatenate, zip(*results)))
+    print(*seeds_report(model, result), sep="\n")
+    if not result.finite.any():
+        raise ArithmeticError("no run stayed finite: lower LEARNING_RATE or INIT_STD; no picture was changed")
+    bands = np.concatenate(frames, axis=-1)[..., result.finite]
+    file = f"seeds_{model.file_name}.png"
+    plots.save(IMAGES / file, plots.png(plots.seeds_figure(games, *bands, OPTIMUM, TARGET)))
+    print(f"Saved in {IMAGES.name}/: {file} ({time.perf_counter() - start:.1f} s)")
 
 
 def main(model=GAN, **constants):
@@ -418,11 +640,16 @@ def main(model=GAN, **constants):
     try:
         chosen = read_settings(model, constants, sys.argv[1:])
         seed = check("seed", chosen.pop("seed"))
+        seeds = chosen.pop("seeds")
+        seeds = seeds and check("seeds", seeds)
         game = model(**chosen)
     except ValueError as error:
         fail(error, 2)
     try:
-        run(game, seed)
+        if seeds is None:
+            run(game, seed)
+        else:
+            run_seeds(game, seed, seeds)
     except (ArithmeticError, MemoryError, OSError) as error:
         fail(error, 1)
     except KeyboardInterrupt:

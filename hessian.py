@@ -35,7 +35,25 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 with _silent_stderr():
     import tensorflow as tf
 
-ZERO = 1e-3  # an eigenvalue this small beside the largest counts as zero
+ZERO = 1e-4  # an eigenvalue at most this large, beside the largest, counts as zero
+STILL = 1e-3  # a gradient norm at most this large counts as zero
+NEUTRAL = 1e-4  # a factor of a game this close to 1 counts as 1
+STATIONARY = {
+    "indefinite": "a saddle of V",
+    "negative definite": "a local maximum of V, the worst point for G",
+    "negative semidefinite": "a maximum of V or a flat saddle",
+    "positive definite": "a local minimum of V, the worst point for D",
+    "positive semidefinite": "a minimum of V or a flat saddle",
+    "zero": "flat",
+}
+MOVING = {
+    "indefinite": "saddle-shaped",
+    "negative definite": "a plateau, not a maximum",
+    "negative semidefinite": "a plateau, not a maximum",
+    "positive definite": "bowl-shaped, not a minimum",
+    "positive semidefinite": "bowl-shaped, not a minimum",
+    "zero": "a flat slope",
+}
 
 
 def gradient(function, params):
@@ -78,8 +96,7 @@ def definiteness(eigenvalues, tolerance=ZERO):
 
     'indefinite' has both signs; 'positive definite' and 'negative definite' one; 'positive
     semidefinite' and 'negative semidefinite' one and zeros; 'zero' none. An eigenvalue counts as
-    zero if its magnitude is at most tolerance times the largest magnitude: where it lies at
-    rounding's mercy it says nothing.
+    zero if its magnitude is at most tolerance times the largest.
     """
     size = np.abs(eigenvalues)
     signs = np.sign(np.where(size > tolerance * size.max(), eigenvalues, 0))
@@ -88,3 +105,69 @@ def definiteness(eigenvalues, tolerance=ZERO):
     if not signs.any():
         return "zero"
     return f"{'negative' if signs.min() < 0 else 'positive'} {'definite' if signs.all() else 'semidefinite'}"
+
+
+def verdict(eigenvalues, discr_gradient, gen_gradient, tolerance=STILL):
+    """Say in words what a point of V is, from its Hessian's eigenvalues and both gradient norms.
+
+    Only a point where both norms are at most tolerance is stationary, and only a stationary point
+    can be a saddle, a maximum or a minimum of V.
+    """
+    shape = definiteness(eigenvalues)
+    if max(discr_gradient, gen_gradient) <= tolerance:
+        return f"stationary, Hessian {shape}: {STATIONARY[shape]}"
+    return f"still moving, Hessian {shape}: {MOVING[shape]}"
+
+
+def game_jacobian(hessians, gen_hessians=None):
+    """Compute the Jacobian (..., n, n) of the game's vector field v = (-grad_G loss_G, +grad_D V).
+
+    hessians holds those of V (..., n, n), gen_hessians those of the generator's loss where it is
+    not V; the first half of the parameters is the generator's. For the loss V it is the Hessian
+    with the generator's rows negated (Mescheder et al. 2017, arXiv:1705.10461, sec. 3).
+    """
+    gen_hessians = hessians if gen_hessians is None else gen_hessians
+    half = np.shape(hessians)[-1] // 2
+    return np.concatenate([-gen_hessians[..., :half, :], hessians[..., half:, :]], axis=-2)
+
+
+def game_multipliers(jacobian, learning_rate, discr_update, gen_update):
+    """Compute by what complex factors one game multiplies small deviations: (..., n) eigenvalues.
+
+    The linear map of a game is (I + rate J_G)^gen_update (I + rate J_D)^discr_update, each player's
+    matrix holding that player's rows of the Jacobian. With one small step each, its eigenvalues are
+    1 + rate times the Jacobian's.
+    """
+    n = np.shape(jacobian)[-1]
+    is_gen = (np.arange(n) < n // 2)[:, None]
+    gen_step, discr_step = (np.eye(n) + learning_rate * jacobian * rows for rows in (is_gen, ~is_gen))
+    power = np.linalg.matrix_power
+    return np.linalg.eigvals(power(gen_step, gen_update) @ power(discr_step, discr_update))
+
+
+def rotation_period(multipliers):
+    """Compute in how many games deviations turn once, 2 pi / angle of the slowest-dying complex pair.
+
+    With one small step of each player in a game this is 2 pi / (rate * |Im|), Im being the imaginary
+    part of the Jacobian's eigenvalues. multipliers (n,); nan if no pair with a positive real part
+    rotates. (A negative factor is a step that overshoots, not a rotation.)
+    """
+    turning = multipliers[(multipliers.imag > 0) & (multipliers.real > 0)]
+    return 2 * np.pi / np.angle(turning[np.abs(turning).argmax()]) if turning.size else np.nan
+
+
+def attracts(multipliers, tolerance=NEUTRAL):
+    """Say whether small deviations shrink: whether all factors (n,) are smaller than 1 in magnitude.
+
+    Factors within tolerance of 1 do not count: along a line of equilibria nothing pulls back.
+    """
+    return bool((np.abs(multipliers[np.abs(multipliers - 1) > tolerance]) < 1).all())
+
+
+def stability(multipliers, tolerance=NEUTRAL):
+    """Say in words whether a point attracts and rotates the game, from `game_multipliers` (n,)."""
+    strongest = np.abs(multipliers[np.abs(multipliers - 1) > tolerance]).max(initial=0)
+    period = rotation_period(multipliers)
+    turn = "does not rotate" if np.isnan(period) else f"rotates once in {period:.0f} games"
+    pull = "attracts" if attracts(multipliers, tolerance) else "repels"
+    return f"{pull} (deviations times {strongest:.4f} a game), {turn}"

@@ -1,8 +1,18 @@
-"""x"""
+"""Train the GAN of gan.py while noise blurs everything that the discriminator sees.
+
+    python noisy_gan.py                                  strong discriminator, and yet it trains
+    python noisy_gan.py --noise-std 0.3                  less noise
+
+D sees x + e and G(z) + e', e and e' ~ N(0, NOISE_STD) drawn apart, so that the two distributions
+overlap and D cannot tell them apart for sure (Arjovsky & Bottou 2017, arXiv:1701.04862, sec. 3). G
+learns through the same blurred eyes; the pictures show its samples without noise.
+"""
+
 GAMES = 500  # games in a run
 DISCR_UPDATE = 50  # steps of the discriminator in each game
 GEN_UPDATE = 1  # steps of the generator in each game
 NOISE_STD = 1.0  # standard deviation of the noise on what the discriminator sees
+GEN_LOSS = "saturating"  # what G descends: mean log(1 - D(G(z))); or "non-saturating": mean -log D(G(z))
 
 import signal
 
@@ -18,28 +28,41 @@ import gan
 
 
 class NoisyDraws(NamedTuple):
+    """The randomness of `gan.Draws`, and the noise on what D sees: one draw of each kind a game."""
+
     params: np.ndarray
     x: np.ndarray
     z_discr: np.ndarray
     z_gen: np.ndarray
-    noise_real: np.ndarray
-    noise_fake: np.ndarray
+    noise_real: np.ndarray  # (games, N) on real samples
+    noise_fake: np.ndarray  # (games, N) on generated samples
 
 
 @dataclasses.dataclass(frozen=True)
 class NoisyGAN(gan.GAN):
+    """The game in which D sees everything through noise of standard deviation `noise_std`."""
+
     noise_std: float = NOISE_STD
     file_prefix = "noisy_"
 
     def draw(self, seed):
+        """Draw what `gan.GAN` draws from the seed, then the noise."""
         rng = np.random.default_rng(seed)
         draws = super().draw(rng)
         noise = rng.normal(0, self.noise_std, size=(2, *draws.z_discr.shape))
         return NoisyDraws(*draws, noise_real=noise[0], noise_fake=noise[1])
 
     def seen(self, dealt, fake):
+        """Return the real and the generated samples as D sees them: blurred."""
         return dealt.x + dealt.noise_real, fake + dealt.noise_fake
 
 
 if __name__ == "__main__":
-    gan.main(NoisyGAN, games=GAMES, discr_update=DISCR_UPDATE, gen_update=GEN_UPDATE, noise_std=NOISE_STD)
+    gan.main(
+        NoisyGAN,
+        games=GAMES,
+        discr_update=DISCR_UPDATE,
+        gen_update=GEN_UPDATE,
+        noise_std=NOISE_STD,
+        gen_loss=GEN_LOSS,
+    )

@@ -21,6 +21,8 @@ BLUE, ORANGE, GREEN, RED, PURPLE, *_ = sns.color_palette("deep")
 BLACK, GRID, ARROW = (0.15,) * 3, (0.8,) * 3, (0.6,) * 3
 DPI = 100
 FRAME_INCHES = (8, 5.5)
+GAME_COLORS = sns.color_palette("flare", as_cmap=True)
+MOST_POINTS = 1500  # of the games in the complex plane
 FRAME_MILLISECONDS = 170
 NOISE_HEIGHT = -0.45  # of the line of noise, where D and the density count from 0
 DOT = {"markeredgecolor": "white", "markeredgewidth": 0.7, "zorder": 3}
@@ -149,10 +151,20 @@ def _games_axis(ax, values):
     return np.arange(1, len(values) + 1)
 
 
-def draw_objective(ax, objective, optimum):
-    """Draw V against games with its value at the optimum."""
+def draw_objective(ax, objective, optimum, turns, period):
+    """Draw V against games with its value at the optimum, and its wave beside the predicted one.
+
+    turns are the games in which D was flat, half a turn apart; period is the predicted full turn in
+    games, or nan. The prediction is drawn backwards from the last of the turns.
+    """
     ax.plot(_games_axis(ax, objective), objective, color=BLACK, linewidth=0.8, label="objective V")
     ax.axhline(optimum, color=RED, label="-2 log 2: D = 1/2 everywhere")
+    if len(turns) > 1 and np.isfinite(period):
+        ax.plot(turns, np.full(len(turns), optimum), "o", color=BLUE, label="D flat: half a turn done", **DOT)
+        predicted = np.arange(turns[-1], 0, -period / 2)
+        bottom, top = ax.get_ylim()
+        ax.vlines(predicted, bottom, top, color=RED, linestyle=":", label=f"predicted, every {period / 2:.0f} games")
+        ax.set_ylim(bottom, top)
     ax.set(ylabel="V", title="Objective")
 
 
@@ -163,42 +175,85 @@ def draw_gradient(ax, gradient, player, symbol):
 
 
 @style()
-def summary_figure(scene, objective, discr_gradient, gen_gradient, optimum):
-    """Compose the last frame, the objective and both players' gradients."""
+def summary_figure(scene, history, optimum, turns, period):
+    """Compose the last frame, the objective with its wave, and both players' gradients."""
     figure = _figure((10, 7.5))
     axes = figure.subplots(2, 2)
     draw_frame(axes[0, 0], scene)
-    draw_objective(axes[0, 1], objective, optimum)
-    draw_gradient(axes[1, 0], discr_gradient, "discriminator", "D")
-    draw_gradient(axes[1, 1], gen_gradient, "generator", "G")
+    draw_objective(axes[0, 1], history.objective, optimum, turns, period)
+    draw_gradient(axes[1, 0], history.discr_gradient, "discriminator", "D")
+    draw_gradient(axes[1, 1], history.gen_gradient, "generator", "G")
     handles = [axes[row, column].get_legend_handles_labels() for row, column in ((0, 0), (0, 1), (1, 0))]
-    figure.legend(*map(sum, zip(*handles), ([], [])), loc="outside lower center", ncols=4)
+    figure.legend(*map(sum, zip(*handles), ([], [])), loc="outside lower center", ncols=5)
     return figure
 
 
-def draw_eigenvalues(ax, eigenvalues):
-    """Draw the sorted eigenvalues (games, 4) against games on a symlog scale.
+def _linear_part(values):
+    """Choose where a symlog axis is linear: below the decade in which the smallest of each row
+    (games, n) usually lies, down to a millionth of the largest of all."""
+    size = np.abs(values)
+    return 10.0 ** np.floor(np.log10(max(np.median(size.min(axis=1)), 1e-6 * size.max(), 1e-300)))
 
-    The scale is linear below the decade where the smallest in magnitude usually lies, down to a
-    millionth of the largest, so that the sign of each can be read off its side of the zero line.
-    """
-    size = np.abs(eigenvalues)
-    small = max(np.median(size.min(axis=1)), 1e-6 * size.max(), 1e-300)
-    linear = 10.0 ** np.floor(np.log10(small))
+
+def draw_eigenvalues(ax, eigenvalues):
+    """Draw the sorted eigenvalues (games, 4) of the Hessian, so that the sign of each can be read."""
     ax.axhline(0, color=BLACK, linewidth=1, label="zero")
     games = _games_axis(ax, eigenvalues)
     for number, (values, color) in enumerate(zip(eigenvalues.T, (RED, ORANGE, GREEN, BLUE)), 1):
-        ax.plot(games, values, color=color, label=f"eigenvalue {number}")
-    ax.set_yscale("symlog", linthresh=linear)
-    ax.set(ylabel="eigenvalue", title="Eigenvalues of the Hessian of V")
+        ax.plot(games, values, color=color, linewidth=1, label=f"eigenvalue {number}")
+    ax.set_yscale("symlog", linthresh=_linear_part(eigenvalues))
+    ax.set(ylabel="eigenvalue", title="Hessian of V")
+
+
+def draw_rotations(ax, eigenvalues):
+    """Draw the eigenvalues (games, 4) of the game's Jacobian in the complex plane, coloured by game."""
+    games, count = np.indices(eigenvalues.shape)[0] + 1, len(eigenvalues)
+    shown = slice(None, None, -(-count // MOST_POINTS))
+    ax.axvspan(-1e6, 0, color=GREEN, alpha=0.12, linewidth=0, label="stable: Re < 0")
+    ax.axvline(0, color=BLACK, linewidth=1)
+    points = ax.scatter(
+        eigenvalues.real[shown], eigenvalues.imag[shown], c=games[shown], s=7, cmap=GAME_COLORS, zorder=3
+    )
+    ax.set_xscale("symlog", linthresh=max(1e-3, _linear_part(eigenvalues.real)))
+    reach = max(0.05, 1.15 * np.abs(eigenvalues.imag).max())
+    low, high = eigenvalues.real.min(), eigenvalues.real.max()
+    ax.set(xlim=(2 * low, max(2 * high, 0.02)), ylim=(-reach, reach), xlabel="real part", ylabel="imaginary part")
+    ax.set_title("Jacobian of the game")
+    ax.tick_params(axis="x", labelsize="small")
+    ax.figure.colorbar(points, ax=ax, label="game")
 
 
 @style()
-def hessian_figure(eigenvalues):
-    """Compose the eigenvalues of the Hessian of V over all four parameters, against games."""
-    figure = _figure((8, 5.5))
-    draw_eigenvalues(figure.subplots(), eigenvalues)
-    figure.legend(loc="outside lower center", ncols=5)
+def hessian_figure(eigenvalues, rotations):
+    """Compose the eigenvalues (games, 4) of the Hessian of V and, complex, of the game's Jacobian."""
+    figure = _figure((10, 4.8))
+    left, right = figure.subplots(1, 2)
+    draw_eigenvalues(left, eigenvalues)
+    draw_rotations(right, rotations)
+    figure.legend(loc="outside lower center", ncols=6)
+    return figure
+
+
+def draw_band(ax, games, values, target, label):
+    """Draw the median and the band of 90% of the seeds' values (games, S) against games, and the target."""
+    seeds = np.shape(values)[1]
+    sns.lineplot(
+        x=np.repeat(games, seeds), y=np.ravel(values), ax=ax, color=BLUE, label="median of the seeds",
+        estimator="median", errorbar=("pi", 90), err_kws={"label": "90% of the seeds"}, legend=False,
+    )  # fmt: skip
+    ax.axhline(target, color=RED, label="target")
+    ax.set(xlabel="game", xlim=(0, games[-1]), ylabel=label, title=label[0].upper() + label[1:])
+
+
+@style()
+def seeds_figure(games, objective, mean, std, optimum, target):
+    """Compose objective, generated mean and generated std of many seeds (games, S), with their targets."""
+    figure = _figure((10, 3.6))
+    left, middle, right = figure.subplots(1, 3)
+    draw_band(left, games, objective, optimum, "objective V")
+    draw_band(middle, games, mean, target.mean(), "generated mean")
+    draw_band(right, games, std, target.std(), "generated std")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
