@@ -67,6 +67,7 @@ CHUNK = 2_000_000  # samples that the players see between reports: a fraction of
 LARGE = 5_000_000  # samples from which on the diagnostics are compiled, too
 NEAR = 0.05  # an objective this close to -2 log 2 counts as at the optimum
 STALL = -0.1  # an objective above this says that D tells real from generated: the generator is stuck
+HALVINGS = 5  # times at which the report says how many seeds have got there: the end, half way, a quarter, ...
 SEEDS_AT_ONCE = 100  # seeds trained in one loop
 LAST_GAMES = 50  # games whose mean says where a run ended
 SMOOTH = 101  # games whose mean shows the wave of a run through the noise of its batches
@@ -506,6 +507,7 @@ class Outcomes(NamedTuple):
     finite: np.ndarray  # whether all numbers of the run were
     optimal: np.ndarray  # whether the mean objective of the last games was near -2 log 2
     stalled: np.ndarray  # whether it was above STALL: the generator is stuck
+    halvings: np.ndarray  # (S, HALVINGS) whether it was near at a 16th, 8th, 4th, half of the run, and its end
     settled: np.ndarray  # game from which on the objective stays near -2 log 2; inf if none
     gap: np.ndarray  # largest |D - 1/2| on the real samples
     mean: np.ndarray  # of the generated samples
@@ -535,13 +537,14 @@ def judge(model, draws, history):
     finite = np.isfinite(last).all(axis=(0, 2, 3)) & np.isfinite(history.params).all(axis=(0, 2))
     finite &= np.logical_and.reduce([np.isfinite(values).all(axis=0) for values in history[1:]])
     last = np.where(finite[:, None, None], last, 0)
-    objective, params = history.objective[-LAST_GAMES:].mean(axis=0), history.params[-1]
+    params = history.params[-1]
     multipliers = model.multipliers(np.where(finite[:, None, None], model.jacobians(draws, history, last), 0))
     definiteness = [hessian.definiteness(values) for values in hessian.eigenvalues(last[-1])]
     return Outcomes(
         finite=finite,
-        optimal=np.abs(objective - OPTIMUM) < NEAR,
-        stalled=objective > STALL,
+        optimal=near_optimum(history.objective),
+        stalled=history.objective[-LAST_GAMES:].mean(axis=0) > STALL,
+        halvings=np.stack([near_optimum(history.objective[:games]) for games in halvings(model.games)], axis=-1),
         settled=settled(history.objective),
         gap=np.abs(discriminator(params, draws.x) - 0.5).max(axis=-1),
         mean=generated_mean(params),
@@ -553,6 +556,16 @@ def judge(model, draws, history):
         predicted=np.array([hessian.rotation_period(factors) for factors in multipliers]),
         measured=np.array([measured_period(weights) for weights in history.params[..., 2].T]),
     )
+
+
+def near_optimum(objective):
+    """Say whether the mean objective of the last games (games, ...) is near -2 log 2: gives (...,)."""
+    return np.abs(objective[-LAST_GAMES:].mean(axis=0) - OPTIMUM) < NEAR
+
+
+def halvings(games):
+    """List the numbers of games at which a run is a 16th, an 8th, a quarter, half and all over."""
+    return [max(1, games >> halving) for halving in reversed(range(HALVINGS))]
 
 
 def settled(objective):
@@ -579,7 +592,8 @@ def middle(values):
 def seeds_report(model, result):
     """List the lines that say where the runs of many seeds ended."""
     yield f"Of {len(result.finite)} seeds after {model.games} games    share  [95% interval]"
-    yield f"  at the optimum                {share(result.optimal)}"
+    for games, there in zip(halvings(model.games), result.halvings.T):
+        yield f"  {f'at the optimum after {games}':<29} {share(there)}"
     yield f"  stalled                       {share(result.stalled)}"
     for word in np.unique(result.definiteness):
         yield f"  {'Hessian ' + word:<29} {share(result.definiteness == word)}"

@@ -38,6 +38,7 @@ with _silent_stderr():
 ZERO = 1e-4  # an eigenvalue at most this large, beside the largest, counts as zero
 STILL = 1e-3  # a gradient norm at most this large counts as zero
 NEUTRAL = 1e-4  # a factor of a game this close to 1 counts as 1
+SEEN = 0.1  # a deviation that half a turn leaves smaller, beside what it was, shows no wave
 STATIONARY = {
     "indefinite": "a saddle of V",
     "negative definite": "a local maximum of V, the worst point for G",
@@ -146,14 +147,19 @@ def game_multipliers(jacobian, learning_rate, discr_update, gen_update):
 
 
 def rotation_period(multipliers):
-    """Compute in how many games deviations turn once, 2 pi / angle of the slowest-dying complex pair.
+    """Compute in how many games deviations turn once: 2 pi / angle of the longest-lived complex pair.
 
     With one small step of each player in a game this is 2 pi / (rate * |Im|), Im being the imaginary
     part of the Jacobian's eigenvalues. multipliers (n,); nan if no pair with a positive real part
-    rotates. (A negative factor is a step that overshoots, not a rotation.)
+    rotates (a negative factor is a step that overshoots), or if less than SEEN of a deviation is
+    left after half a turn, so that no wave can be seen.
     """
     turning = multipliers[(multipliers.imag > 0) & (multipliers.real > 0)]
-    return 2 * np.pi / np.angle(turning[np.abs(turning).argmax()]) if turning.size else np.nan
+    if not turning.size:
+        return np.nan
+    factor = turning[np.abs(turning).argmax()]
+    period = 2 * np.pi / np.angle(factor)
+    return period if np.abs(factor) ** (period / 2) > SEEN else np.nan
 
 
 def attracts(multipliers, tolerance=NEUTRAL):
@@ -168,6 +174,6 @@ def stability(multipliers, tolerance=NEUTRAL):
     """Say in words whether a point attracts and rotates the game, from `game_multipliers` (n,)."""
     strongest = np.abs(multipliers[np.abs(multipliers - 1) > tolerance]).max(initial=0)
     period = rotation_period(multipliers)
-    turn = "does not rotate" if np.isnan(period) else f"rotates once in {period:.0f} games"
+    turn = "without a wave" if np.isnan(period) else f"rotates once in {period:.0f} games"
     pull = "attracts" if attracts(multipliers, tolerance) else "repels"
     return f"{pull} (deviations times {strongest:.4f} a game), {turn}"
