@@ -70,7 +70,6 @@ STALL = -0.1  # an objective above this says that D tells real from generated: t
 HALVINGS = 5  # times at which the report says how many seeds have got there: the end, half way, a quarter, ...
 SEEDS_AT_ONCE = 100  # seeds trained in one loop
 LAST_GAMES = 50  # games whose mean says where a run ended
-SMOOTH = 101  # games whose mean shows the wave of a run through the noise of its batches
 FRAME_EVERY, MOST_FRAMES = 20, 100  # games between frames of the animation, and how many it may have
 MOST_SHOWN = 50  # samples in a frame
 
@@ -345,15 +344,21 @@ def generated_std(params):
     return np.abs(params[..., 0]) / np.sqrt(12)
 
 
-def flat_games(discr_weight):
-    """Find the games in which D's weight, averaged over SMOOTH games, changes its sign: a half-turn each.
+def flat_games(discr_weight, period):
+    """Find the games in which D's weight, averaged over a sixth of the period, changes its sign.
 
-    Where D is flat the players change roles, so a rotating run shows as a wave of the weight (games,).
+    D is flat there, and the players change roles: half a turn is done. A half-turn whose swing is
+    below hessian.SEEN of the largest is lost in noise, and ends the search. discr_weight (games,) of
+    a run; period, the predicted full turn in games, or nan: then there is nothing to find.
     """
-    if len(discr_weight) <= SMOOTH:
+    window = round(period / 6) if np.isfinite(period) else len(discr_weight)
+    if not 0 < window < len(discr_weight):
         return np.array([], int)
-    smooth = np.convolve(discr_weight, np.full(SMOOTH, 1 / SMOOTH), "valid")
-    return np.flatnonzero(np.diff(np.sign(smooth))) + SMOOTH // 2 + 1
+    smooth = np.convolve(discr_weight, np.full(window, 1 / window), "valid")
+    changes = np.flatnonzero(np.diff(np.sign(smooth))) + 1
+    swings = np.array([np.abs(half_turn).max() for half_turn in np.split(smooth, changes)])
+    seen = np.logical_and.accumulate(swings > hessian.SEEN * swings.max())
+    return changes[seen[:-1]] + window // 2
 
 
 def monitor(model, draws, history):
@@ -488,8 +493,8 @@ def run(model, seed):
     pictures = scene(draws, history)
     name = model.file_name
     rotations = np.linalg.eigvals(jacobians)
-    turns = flat_games(history.params[:, 2])
     period = hessian.rotation_period(multipliers)
+    turns = flat_games(history.params[:, 2], period)
     files = {
         f"img_{name}.gif": plots.gif(pictures),
         f"summary_{name}.png": plots.png(plots.summary_figure(pictures, history, OPTIMUM, turns, period)),
@@ -525,9 +530,12 @@ def stack_seeds(records):
     return type(records[0])(*(np.stack(values, axis=-2) for values in zip(*records)))
 
 
-def measured_period(discr_weight):
-    """Measure the full turn of a run in games: the first half-turn, far from the end point, is left out."""
-    half_turns = np.diff(flat_games(discr_weight))[1:]
+def measured_period(turns):
+    """Measure the full turn in games from `flat_games`, without the first half-turn, which starts far off.
+
+    nan with fewer than two half-turns after it.
+    """
+    half_turns = np.diff(turns)[1:]
     return 2 * half_turns.mean() if len(half_turns) >= 2 else np.nan
 
 
@@ -539,6 +547,7 @@ def judge(model, draws, history):
     last = np.where(finite[:, None, None], last, 0)
     params = history.params[-1]
     multipliers = model.multipliers(np.where(finite[:, None, None], model.jacobians(draws, history, last), 0))
+    predicted = np.array([hessian.rotation_period(factors) for factors in multipliers])
     definiteness = [hessian.definiteness(values) for values in hessian.eigenvalues(last[-1])]
     return Outcomes(
         finite=finite,
@@ -553,8 +562,8 @@ def judge(model, draws, history):
         stationary=np.maximum(history.discr_gradient[-1], history.gen_gradient[-1]) <= hessian.STILL,
         definiteness=np.where(finite, definiteness, "not finite"),
         attracts=np.array([hessian.attracts(factors) for factors in multipliers]),
-        predicted=np.array([hessian.rotation_period(factors) for factors in multipliers]),
-        measured=np.array([measured_period(weights) for weights in history.params[..., 2].T]),
+        predicted=predicted,
+        measured=np.array([measured_period(flat_games(*run)) for run in zip(history.params[..., 2].T, predicted)]),
     )
 
 

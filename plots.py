@@ -161,13 +161,13 @@ def draw_objective(ax, objective, optimum, turns, period):
     """Draw V against games with its value at the optimum, and its wave beside the predicted one.
 
     turns are the games in which D was flat, half a turn apart; period is the predicted full turn in
-    games, or nan. The prediction is drawn backwards from the last of the turns.
+    games, or nan. The prediction is drawn from the fourth turn, back and forth.
     """
     ax.plot(_games_axis(ax, objective), objective, color=BLACK, linewidth=0.8, label="objective V")
     ax.axhline(optimum, color=RED, label="-2 log 2: D = 1/2 everywhere")
     if len(turns) > 1 and np.isfinite(period):
         ax.plot(turns, np.full(len(turns), optimum), "o", color=BLUE, label="D flat: half a turn done", **DOT)
-        predicted = np.arange(turns[-1], 0, -period / 2)
+        predicted = np.arange(turns[:4][-1] % (period / 2), len(objective), period / 2)
         bottom, top = ax.get_ylim()
         ax.vlines(predicted, bottom, top, color=RED, linestyle=":", label=f"predicted, every {period / 2:.0f} games")
         ax.set_ylim(bottom, top)

@@ -3,11 +3,13 @@
 import math
 import tracemalloc
 import warnings
+from itertools import pairwise
 
 import numpy as np
-import plots
 import pytest
 from scipy import integrate, optimize, special, stats
+
+import plots
 
 TARGET = stats.norm(5, 1)
 INTERVALS = [  # ends of the generated samples: like a run's, touching the data's tail, crossing it once or thrice
@@ -27,7 +29,7 @@ def uniform(x, low, high):
 def integral(function, low, high):
     """Integrate over the pieces of [-7, 17], where the target's mass is, cut where a density jumps."""
     cuts = np.unique(np.clip([*range(-7, 18), low, high], -7, 17))
-    return sum(integrate.quad(function, *piece, epsabs=1e-11, epsrel=1e-9)[0] for piece in zip(cuts, cuts[1:]))
+    return sum(integrate.quad(function, *piece, epsabs=1e-11, epsrel=1e-9)[0] for piece in pairwise(cuts))
 
 
 def far_share(low, high):

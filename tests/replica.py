@@ -1,0 +1,74 @@
+"""The model in plain NumPy, with derivatives by hand: what the tests compare with.
+
+f = a (w z + b) + c and r = a x + c are the logits of a fake and a real sample, to which noise may be added.
+"""
+
+import numpy as np
+
+
+def log_sigmoid(t):
+    return -np.logaddexp(0, -t)
+
+
+def sigmoid(t):
+    return np.exp(log_sigmoid(t))
+
+
+def logits(params, x, z, noise):
+    w, b, a, c = params
+    real, fake = x + noise[0], w * z + b + noise[1]
+    return real, fake, a * real + c, a * fake + c
+
+
+def objective(params, x, z, noise=(0, 0)):
+    _, _, r, f = logits(params, x, z, noise)
+    return log_sigmoid(r).mean() + log_sigmoid(-f).mean()
+
+
+def gradient(params, x, z, noise=(0, 0)):
+    """Differentiate V by (w, b, a, c). The first two entries are the gradient of G's loss, too."""
+    a = params[2]
+    real, fake, r, f = logits(params, x, z, noise)
+    return np.array([
+        -np.mean(sigmoid(f) * a * z),
+        -np.mean(sigmoid(f) * a),
+        np.mean(sigmoid(-r) * real) - np.mean(sigmoid(f) * fake),
+        np.mean(sigmoid(-r)) - np.mean(sigmoid(f)),
+    ])  # fmt: skip
+
+
+def non_saturating_gradient(params, x, z, noise=(0, 0)):
+    """Differentiate the other loss of G, mean -log D(G(z)), by (w, b)."""
+    a = params[2]
+    _, _, _, f = logits(params, x, z, noise)
+    return -np.array([np.mean(sigmoid(-f) * a * z), np.mean(sigmoid(-f) * a)])
+
+
+def hessian(params, x, z, noise=(0, 0)):
+    """Differentiate V twice, sample by sample: -s(1-s) grad grad^T, and -s(f) times the Hessian of f."""
+    a = params[2]
+    real, fake, r, f = logits(params, x, z, noise)
+    zero, one = np.zeros_like(z), np.ones_like(z)
+    total = np.zeros((4, 4))
+    for slope, t in ((np.array([zero, zero, real, one]), r), (np.array([a * z, a * one, fake, one]), f)):
+        total -= np.einsum("in,jn,n->ij", slope, slope, sigmoid(t) * sigmoid(-t)) / len(z)
+    for i, second in ((0, np.mean(sigmoid(f) * z)), (1, np.mean(sigmoid(f)))):  # d2 f / dw da = z, d2 f / db da = 1
+        total[i, 2] -= second
+        total[2, i] -= second
+    return total
+
+
+def train(draws, discr_update, rate, gen_gradient=gradient):
+    """Play all games: params, objective, D's and G's gradient norm, game by game."""
+    params, rows = np.array(draws.params, float), []
+    for game, z_discr in enumerate(draws.z_discr):
+        noise = (draws.noise_real[game], draws.noise_fake[game]) if hasattr(draws, "noise_real") else (0, 0)
+        for _ in range(discr_update):
+            value = objective(params, draws.x, z_discr, noise)
+            params[2:] += rate * gradient(params, draws.x, z_discr, noise)[2:]
+        discr_slope = gradient(params, draws.x, z_discr, noise)[2:]
+        for z in draws.z_gen[game]:
+            params[:2] -= rate * gen_gradient(params, draws.x, z, noise)[:2]
+        gen_slope = gen_gradient(params, draws.x, draws.z_gen[game, -1], noise)[:2]
+        rows.append((params.copy(), value, np.linalg.norm(discr_slope), np.linalg.norm(gen_slope)))
+    return [np.array(column) for column in zip(*rows)]
