@@ -14,6 +14,9 @@ Edit the first three constants instead of passing flags, if you like: the flags 
     params = (w, b, w', b')               all there is to learn
 
 Equation numbers refer to Goodfellow et al. 2014, Generative Adversarial Nets, arXiv:1406.2661.
+
+The file runs from the model to the command: players, game, one run and its pictures, many seeds,
+settings. Whoever wants the GAN alone can stop after the class of that name.
 """
 
 GAMES = 1500  # games in a run
@@ -117,26 +120,6 @@ def discriminator(params, sample):
 def mean_log_sigmoid(logits):
     """Average log sigmoid over the samples: a tensor (..., N) gives (...,)."""
     return tf.reduce_mean(tf.math.log_sigmoid(logits), axis=-1)
-
-
-def check(setting, value):
-    """Return the value of a setting if LIMITS allows it, else raise ValueError: one line for people."""
-    kind, *limits = LIMITS[setting]
-    if isinstance(kind, str):
-        allowed, fits = " or ".join(LIMITS[setting]), value in LIMITS[setting]
-    else:
-        smallest, largest = limits
-        allowed = f"a {'whole number' if kind is int else 'number'} from {smallest} to {largest}"
-        is_number = isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool)
-        fits = is_number and smallest <= value <= largest
-    if not fits:
-        raise ValueError(f"{setting.upper()} ({flag(setting)}) must be {allowed}, not {value!r}")
-    return value
-
-
-def flag(setting):
-    """Name the command line's flag of a setting."""
-    return "--" + setting.replace("_", "-")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -423,6 +406,26 @@ def closing_report(model, draws, history, eigenvalues, multipliers):
     ]
 
 
+def check(setting, value):
+    """Return the value of a setting if LIMITS allows it, else raise ValueError: one line for people."""
+    kind, *limits = LIMITS[setting]
+    if isinstance(kind, str):
+        allowed, fits = " or ".join(LIMITS[setting]), value in LIMITS[setting]
+    else:
+        smallest, largest = limits
+        allowed = f"a {'whole number' if kind is int else 'number'} from {smallest} to {largest}"
+        is_number = isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool)
+        fits = is_number and smallest <= value <= largest
+    if not fits:
+        raise ValueError(f"{setting.upper()} ({flag(setting)}) must be {allowed}, not {value!r}")
+    return value
+
+
+def flag(setting):
+    """Name the command line's flag of a setting."""
+    return "--" + setting.replace("_", "-")
+
+
 def read_settings(model, constants, arguments):
     """Read flags over constants: a dict of settings. Ends the script if it meets an unknown flag."""
     fields = dataclasses.fields(model)
@@ -490,6 +493,7 @@ def run(model, seed):
     multipliers = model.multipliers(jacobians)
     print("\n".join(closing_report(model, draws, history, eigenvalues, multipliers)))
 
+    print("Drawing the animation and three figures")
     pictures = scene(draws, history)
     name = model.file_name
     rotations = np.linalg.eigvals(jacobians)
@@ -669,10 +673,8 @@ def main(model=GAN, **constants):
     except ValueError as error:
         fail(error, 2)
     try:
-        if seeds is None:
-            run(game, seed)
-        else:
-            run_seeds(game, seed, seeds)
+        with np.errstate(all="ignore"):  # what leaves the finite numbers is found by looking, and said once
+            run(game, seed) if seeds is None else run_seeds(game, seed, seeds)
     except (ArithmeticError, MemoryError, OSError) as error:
         fail(error, 1)
     except KeyboardInterrupt:

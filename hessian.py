@@ -34,6 +34,7 @@ def _silent_stderr():
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 with _silent_stderr():
     import tensorflow as tf
+tf.get_logger().setLevel("ERROR")  # no warnings that a process with many models compiles many times
 
 ZERO = 1e-4  # an eigenvalue at most this large, beside the largest, counts as zero
 STILL = 1e-3  # a gradient norm at most this large counts as zero
@@ -162,18 +163,26 @@ def rotation_period(multipliers):
     return period if np.abs(factor) ** (period / 2) > SEEN else np.nan
 
 
-def attracts(multipliers, tolerance=NEUTRAL):
-    """Say whether small deviations shrink: whether all factors (n,) are smaller than 1 in magnitude.
+def _moving(multipliers, tolerance):
+    """Pick the magnitudes of the factors that differ from 1: along a line of equilibria nothing pulls back."""
+    return np.abs(multipliers[np.abs(multipliers - 1) > tolerance])
 
-    Factors within tolerance of 1 do not count: along a line of equilibria nothing pulls back.
+
+def attracts(multipliers, tolerance=NEUTRAL):
+    """Say whether small deviations shrink: whether all factors (n,) of a game, but those of 1, are below 1.
+
+    Factors within tolerance of 1 count as 1; if all do, nothing attracts.
     """
-    return bool((np.abs(multipliers[np.abs(multipliers - 1) > tolerance]) < 1).all())
+    moving = _moving(multipliers, tolerance)
+    return bool(moving.size and moving.max() < 1)
 
 
 def stability(multipliers, tolerance=NEUTRAL):
     """Say in words whether a point attracts and rotates the game, from `game_multipliers` (n,)."""
-    strongest = np.abs(multipliers[np.abs(multipliers - 1) > tolerance]).max(initial=0)
+    moving = _moving(multipliers, tolerance)
+    if not moving.size:
+        return "neither attracts nor repels"
     period = rotation_period(multipliers)
     turn = "without a wave" if np.isnan(period) else f"rotates once in {period:.0f} games"
     pull = "attracts" if attracts(multipliers, tolerance) else "repels"
-    return f"{pull} (deviations times {strongest:.4f} a game), {turn}"
+    return f"{pull} (deviations times {moving.max():.4f} a game), {turn}"

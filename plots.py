@@ -83,9 +83,7 @@ class _Players:
         (self.samples,) = ax.plot(
             still, still, "o", color=BLUE, label="generated samples G(z)", animated=animated, **DOT
         )
-        (self.curve,) = ax.plot(
-            scene.grid, 0 * scene.grid, color=BLUE, label="discriminator D(x)", animated=animated
-        )
+        (self.curve,) = ax.plot(scene.grid, 0 * scene.grid, color=BLUE, label="discriminator D(x)", animated=animated)
         self.title = ax.set_title("Game", animated=animated)
         self.artists = self.arrows, self.samples, self.curve, self.title
 
@@ -132,8 +130,7 @@ def gif(scene):
         figure.canvas.restore_region(background)
         for artist in players.artists:
             ax.draw_artist(artist)
-        image = Image.frombuffer("RGBA", figure.canvas.get_width_height(), figure.canvas.buffer_rgba())
-        frames.append(image.convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE))
+        frames.append(_image(figure).quantize(palette=palette, dither=Image.Dither.NONE))
     buffer = io.BytesIO()
     frames[0].save(
         buffer, "GIF", save_all=True, append_images=frames[1:], duration=FRAME_MILLISECONDS, loop=0, optimize=True
@@ -208,6 +205,7 @@ def draw_eigenvalues(ax, eigenvalues):
     for number, (values, color) in enumerate(zip(eigenvalues.T, (RED, ORANGE, GREEN, BLUE)), 1):
         ax.plot(games, values, color=color, linewidth=1, label=f"eigenvalue {number}")
     ax.set_yscale("symlog", linthresh=_linear_part(eigenvalues))
+    ax.yaxis.set_major_formatter("{x:g}")
     ax.set(ylabel="eigenvalue", title="Hessian of V")
 
 
@@ -221,6 +219,8 @@ def draw_rotations(ax, eigenvalues):
         eigenvalues.real[shown], eigenvalues.imag[shown], c=games[shown], s=7, cmap=GAME_COLORS, zorder=3
     )
     ax.set_xscale("symlog", linthresh=max(1e-3, _linear_part(eigenvalues.real)))
+    ax.xaxis.get_major_locator().set_params(numticks=8)
+    ax.xaxis.set_major_formatter("{x:g}")
     reach = max(0.05, 1.15 * np.abs(eigenvalues.imag).max())
     low, high = eigenvalues.real.min(), eigenvalues.real.max()
     ax.set(xlim=(2 * low, max(2 * high, 0.02)), ylim=(-reach, reach), xlabel="real part", ylabel="imaginary part")
@@ -492,7 +492,7 @@ def draw_best_discriminator(ax, target, middle, width):
 
 
 @style()
-def theory_figure(target=stats.norm(5, 1)):
+def theory_figure(target):
     """Compose what theory says of these games: G's slope, rotation, distances and the best D.
 
     target: a frozen scipy.stats.norm.
@@ -513,10 +513,17 @@ def theory_figure(target=stats.norm(5, 1)):
 
 @style()
 def png(figure):
-    """Return the bytes of a figure's PNG file."""
+    """Return the bytes of a figure's PNG file. (Figure.savefig would lay out and draw everything twice.)"""
+    figure.canvas.draw()
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    _image(figure).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def _image(figure):
+    """Copy a drawn figure to an image without transparency."""
+    size, pixels = figure.canvas.get_width_height(), figure.canvas.buffer_rgba()
+    return Image.frombuffer("RGBA", size, pixels).convert("RGB")
 
 
 def save(path, content):
@@ -533,7 +540,7 @@ def main():
     """Draw the picture of theory beside those of the runs."""
     images = Path(__file__).resolve().parent / "img"
     images.mkdir(exist_ok=True)
-    save(images / "theory.png", png(theory_figure()))
+    save(images / "theory.png", png(theory_figure(stats.norm(5, 1))))
     print(f"Saved in {images.name}/: theory.png")
 
 

@@ -18,14 +18,14 @@ def readme():
 
 
 def shown_pictures(text):
-    return set(re.findall(r"img/([\w.-]+\.(?:gif|png))", text))
+    return set(re.findall(r"img/([\w-]+\.(?:gif|png))", text))
 
 
 def made_pictures(text):
     """List the files that the commands in a text make: on lines of their own, after && or in backticks."""
     made = set()
     for script, flags in re.findall(
-        r"(?:^ *|&& *|`)(?:\S*/)?python3? (gan|noisy_gan|plots)\.py\b([^`#\n]*)", text, re.MULTILINE
+        r"(?:^[ $]*|&& *|`)(?:\S*/)?python3? (gan|noisy_gan|plots)\.py\b([^`#\n]*)", text, re.MULTILINE
     ):
         if script == "plots":
             made.add("theory.png")
@@ -46,7 +46,7 @@ def made_pictures(text):
 def test_commands_are_understood():
     text = "\n".join([
         "We ran python gan.py --games 9 and `python plots.py`.",
-        "python gan.py",
+        "$ python gan.py",
         "python3 -m venv .venv && .venv/bin/python3 noisy_gan.py --gen-update 3  # not --games 8",
         "    python gan.py --games=7 --seeds 5 --gen-loss non-saturating",
     ])  # fmt: skip

@@ -198,7 +198,7 @@ def test_monitor_knows_the_loss_of_the_generator(sign, label):
     assert losses.lines[3].get_ydata()[0] == sign * np.log(2)
 
 
-@pytest.mark.parametrize("figure", [plots.theory_figure, lambda: plots.monitor_figure(**run_of(100))])
+@pytest.mark.parametrize("figure", [lambda: plots.theory_figure(TARGET), lambda: plots.monitor_figure(**run_of(100))])
 def test_every_axis_and_line_is_named(figure):
     for ax in figure().axes:
         assert ax.get_ylabel()
