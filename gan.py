@@ -668,7 +668,8 @@ def main(model=GAN, **constants):
         chosen = read_settings(model, constants, sys.argv[1:])
         seed = check("seed", chosen.pop("seed"))
         seeds = chosen.pop("seeds")
-        seeds = seeds and check("seeds", seeds)
+        if seeds is not None:
+            check("seeds", seeds)
         game = model(**chosen)
     except ValueError as error:
         fail(error, 2)
