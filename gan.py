@@ -454,6 +454,12 @@ def fail(message, status):
     sys.exit(status)
 
 
+def interrupt(*_):
+    """End the script on Ctrl-C, at once: an exception raised inside TensorFlow can crash it."""
+    os.write(2, f"{Path(sys.argv[0]).name}: interrupted\n".encode())
+    os._exit(130)
+
+
 def require_finite(values, first_game=1):
     """Raise ArithmeticError, naming the game, if any of the values (games, ...) is inf or nan."""
     lost = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
@@ -469,6 +475,14 @@ def prepare_images():
     IMAGES.mkdir(exist_ok=True)
     if not os.access(IMAGES, os.W_OK | os.X_OK):
         raise PermissionError(f"{IMAGES} cannot be written: no run without a place for its pictures")
+
+
+def save_pictures(files, start):
+    """Save files, name to bytes, and say so with the seconds since `start`."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # for milliseconds: a draft would stay behind
+    for file, content in files.items():
+        plots.save(IMAGES / file, content)
+    print(f"Saved in {IMAGES.name}/: {', '.join(files)} ({time.perf_counter() - start:.1f} s)")
 
 
 def run(model, seed):
@@ -505,9 +519,7 @@ def run(model, seed):
         f"hessian_{name}.png": plots.png(plots.hessian_figure(eigenvalues, rotations)),
         f"monitor_{name}.png": plots.png(plots.monitor_figure(**monitor(model, draws, history))),
     }
-    for file, content in files.items():
-        plots.save(IMAGES / file, content)
-    print(f"Saved in {IMAGES.name}/: {', '.join(files)} ({time.perf_counter() - start:.1f} s)")
+    save_pictures(files, start)
 
 
 class Outcomes(NamedTuple):
@@ -655,14 +667,13 @@ def run_seeds(model, first_seed, count):
     if not result.finite.any():
         raise ArithmeticError("no run stayed finite: lower LEARNING_RATE or INIT_STD; no picture was changed")
     bands = np.concatenate(frames, axis=-1)[..., result.finite]
-    file = f"seeds_{model.file_name}.png"
-    plots.save(IMAGES / file, plots.png(plots.seeds_figure(games, *bands, OPTIMUM, TARGET)))
-    print(f"Saved in {IMAGES.name}/: {file} ({time.perf_counter() - start:.1f} s)")
+    picture = plots.png(plots.seeds_figure(games, *bands, OPTIMUM, TARGET))
+    save_pictures({f"seeds_{model.file_name}.png": picture}, start)
 
 
 def main(model=GAN, **constants):
     """Run a script. constants: the settings that differ from the ones above."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, interrupt)
     sys.stdout.reconfigure(line_buffering=True)
     try:
         chosen = read_settings(model, constants, sys.argv[1:])
@@ -678,8 +689,6 @@ def main(model=GAN, **constants):
             run(game, seed) if seeds is None else run_seeds(game, seed, seeds)
     except (ArithmeticError, MemoryError, OSError) as error:
         fail(error, 1)
-    except KeyboardInterrupt:
-        fail("interrupted", 130)
 
 
 if __name__ == "__main__":
