@@ -65,7 +65,7 @@ LIMITS = {  # of each setting: kind, smallest, largest; or the words to choose f
     "noise_std": (float, 0, 1e300),
     "gen_loss": ("saturating", "non-saturating"),
 }
-MOST_NOISE = 300_000_000  # noise samples in a run's record: 2.4 GB
+MOST_NOISE = 100_000_000  # noise samples in a run's record: 0.8 GB, and some five times that while it runs
 CHUNK = 2_000_000  # samples that the players see between reports: a fraction of a second of work
 LARGE = 5_000_000  # samples from which on the diagnostics are compiled, too
 NEAR = 0.05  # an objective this close to -2 log 2 counts as at the optimum
@@ -73,6 +73,7 @@ STALL = -0.1  # an objective above this says that D tells real from generated: t
 HALVINGS = 5  # times at which the report says how many seeds have got there: the end, half way, a quarter, ...
 SEEDS_AT_ONCE = 100  # seeds trained in one loop
 LAST_GAMES = 50  # games whose mean says where a run ended
+MANY = 1000  # batches at most whose mean gradient stands for the expected one
 FRAME_EVERY, MOST_FRAMES = 20, 100  # games between frames of the animation, and how many it may have
 MOST_SHOWN = 50  # samples in a frame
 
@@ -138,12 +139,16 @@ class GAN:
     def __post_init__(self):
         for field in dataclasses.fields(self):
             check(field.name, getattr(self, field.name))
-        noise = self.games * self.num_samples * (1 + self.gen_update)
-        if noise > MOST_NOISE:
+        if self.noise_count > MOST_NOISE:
             raise ValueError(
-                f"GAMES * NUM_SAMPLES * (1 + GEN_UPDATE) must be at most {MOST_NOISE}, not {noise}: "
+                f"GAMES * NUM_SAMPLES * (1 + GEN_UPDATE) must be at most {MOST_NOISE}, not {self.noise_count}: "
                 "it is the number of noise samples to hold in memory"
             )
+
+    @property
+    def noise_count(self):
+        """The number of noise samples in a run's record."""
+        return self.games * self.num_samples * (1 + self.gen_update)
 
     @property
     def file_name(self):
@@ -272,6 +277,19 @@ class GAN:
             return hessian.game_jacobian(hessians)
         return hessian.game_jacobian(hessians, self.hessians(draws, history, len(hessians), self.generator_loss))
 
+    def last_gradients(self, draws, history):
+        """Compute the norms of D's gradient of V and of G's gradient of its loss where a run ends.
+
+        They are averaged over MANY of the run's batches, one of which would hide a point at rest in
+        its noise. Returns an array (2,), or (2, S).
+        """
+        dealt = self.deal(draws, range(max(0, self.games - MANY), self.games))
+        z = dealt.z_gen[:, -1]
+        params = tf.constant(np.broadcast_to(history.params[-1], (len(z), *history.params.shape[1:])))
+        discr_slope = gradient(lambda p: self.objective(p, dealt, z), params)[..., 2:]
+        gen_slope = gradient(lambda p: self.generator_loss(p, dealt, z), params)[..., :2]
+        return np.stack([np.linalg.norm(np.mean(slope, axis=0), axis=-1) for slope in (discr_slope, gen_slope)])
+
     def multipliers(self, jacobians):
         """Compute `hessian.game_multipliers` where a run ends: at the mean of its last games' Jacobians."""
         last = jacobians[-LAST_GAMES:].mean(axis=0)
@@ -345,8 +363,9 @@ def flat_games(discr_weight, period):
 
 
 def monitor(model, draws, history):
-    """Compute what `plots.monitor_figure` shows of a run, exactly but for G's loss, which is its last batch's."""
-    dealt, params = model.deal(draws, range(model.games)), history.params
+    """Compute what `plots.monitor_figure` shows of a run: the losses on its batches, the rest exactly."""
+    last_batches = draws._replace(z_gen=draws.z_gen[:, -1:])
+    dealt, params = model.deal(last_batches, range(model.games)), history.params
     ends = generated_ends(params)
     return {
         "discr_loss": -history.objective,
@@ -387,21 +406,23 @@ def scene(draws, history):
     )
 
 
-def closing_report(model, draws, history, eigenvalues, multipliers):
+def closing_report(model, draws, history, hessians, multipliers):
     """List the lines that say where a run ended."""
     params = history.params[-1]
     fake = generator(params, draws.z_gen[-1, -1])
-    real_score, fake_score = (discriminator(params, sample).mean() for sample in (draws.x, fake))
-    gradients = history.discr_gradient[-1], history.gen_gradient[-1]
+    scores = [discriminator(params, sample).mean() for sample in (draws.x, fake)]
+    gradients = model.last_gradients(draws, history)
+    eigenvalues = hessian.eigenvalues(hessians[-1])
     return [
         f"After {model.games} games:",
         f"  objective                   {history.objective[-1]:.4f}, target -2 log 2 = {OPTIMUM:.4f}",
         f"  generated mean, std         {generated_mean(params):.3f}, {generated_std(params):.3f}",
         f"  target mean, std            {TARGET.mean():.3f}, {TARGET.std():.3f}",
-        f"  D on real, on generated     {real_score:.3f}, {fake_score:.3f}",
-        f"  gradient norms of D, G      {gradients[0]:.2g}, {gradients[1]:.2g}",
-        f"  Hessian's eigenvalues       {', '.join(f'{value:.2g}' for value in eigenvalues[-1])}",
-        f"  the point is                {hessian.verdict(eigenvalues[-1], *gradients)}",
+        f"  D on real, on generated     {scores[0]:.3f}, {scores[1]:.3f}",
+        f"  gradient norms of D, G      {history.discr_gradient[-1]:.2g}, {history.gen_gradient[-1]:.2g}",
+        f"  averaged over batches       {gradients[0]:.2g}, {gradients[1]:.2g}",
+        f"  Hessian's eigenvalues       {', '.join(f'{value:.2g}' for value in eigenvalues)}",
+        f"  the point is                {hessian.verdict(eigenvalues, gradients)}",
         f"  the game there              {hessian.stability(multipliers)}",
     ]
 
@@ -505,7 +526,7 @@ def run(model, seed):
     eigenvalues = hessian.eigenvalues(hessians)
     jacobians = model.jacobians(draws, history, hessians)
     multipliers = model.multipliers(jacobians)
-    print("\n".join(closing_report(model, draws, history, eigenvalues, multipliers)))
+    print("\n".join(closing_report(model, draws, history, hessians, multipliers)))
 
     print("Drawing the animation and three figures")
     pictures = scene(draws, history)
@@ -528,17 +549,17 @@ class Outcomes(NamedTuple):
     finite: np.ndarray  # whether all numbers of the run were
     optimal: np.ndarray  # whether the mean objective of the last games was near -2 log 2
     stalled: np.ndarray  # whether it was above STALL: the generator is stuck
-    halvings: np.ndarray  # (S, HALVINGS) whether it was near at a 16th, 8th, 4th, half of the run, and its end
+    halvings: np.ndarray  # (S, HALVINGS at most) whether it was near after a 16th, 8th, 4th, half, all of the run
     settled: np.ndarray  # game from which on the objective stays near -2 log 2; inf if none
     gap: np.ndarray  # largest |D - 1/2| on the real samples
     mean: np.ndarray  # of the generated samples
     std: np.ndarray
     best: np.ndarray  # objective that the best of all discriminators would reach against them
-    stationary: np.ndarray  # whether both gradient norms are zero, to within hessian.STILL
+    stationary: np.ndarray  # hessian.is_stationary
     definiteness: np.ndarray  # of the last game's Hessian
     attracts: np.ndarray  # whether the game does
     predicted: np.ndarray  # games in a full turn, from the game's Jacobian; nan without rotation
-    measured: np.ndarray  # twice the mean time between flat discriminators; nan with fewer than three half-turns
+    measured: np.ndarray  # games in a full turn, as `measured_period` finds it; nan if too little can be seen
 
 
 def stack_seeds(records):
@@ -547,9 +568,9 @@ def stack_seeds(records):
 
 
 def measured_period(turns):
-    """Measure the full turn in games from `flat_games`, without the first half-turn, which starts far off.
+    """Measure the full turn in games from `flat_games`: twice the mean of the half-turns between them.
 
-    nan with fewer than two half-turns after it.
+    The first, far from the end point, is left out. nan if fewer than three were seen.
     """
     half_turns = np.diff(turns)[1:]
     return 2 * half_turns.mean() if len(half_turns) >= 2 else np.nan
@@ -564,7 +585,8 @@ def judge(model, draws, history):
     params = history.params[-1]
     multipliers = model.multipliers(np.where(finite[:, None, None], model.jacobians(draws, history, last), 0))
     predicted = np.array([hessian.rotation_period(factors) for factors in multipliers])
-    definiteness = [hessian.definiteness(values) for values in hessian.eigenvalues(last[-1])]
+    eigenvalues, gradients = hessian.eigenvalues(last[-1]), model.last_gradients(draws, history)
+    definiteness = [hessian.definiteness(values) for values in eigenvalues]
     return Outcomes(
         finite=finite,
         optimal=near_optimum(history.objective),
@@ -575,7 +597,7 @@ def judge(model, draws, history):
         mean=generated_mean(params),
         std=generated_std(params),
         best=plots.best_objective(TARGET, *generated_ends(params)),
-        stationary=np.maximum(history.discr_gradient[-1], history.gen_gradient[-1]) <= hessian.STILL,
+        stationary=np.array([hessian.is_stationary(*seed) for seed in zip(eigenvalues, gradients.T)]),
         definiteness=np.where(finite, definiteness, "not finite"),
         attracts=np.array([hessian.attracts(factors) for factors in multipliers]),
         predicted=predicted,
@@ -590,7 +612,7 @@ def near_optimum(objective):
 
 def halvings(games):
     """List the numbers of games at which a run is a 16th, an 8th, a quarter, half and all over."""
-    return [max(1, games >> halving) for halving in reversed(range(HALVINGS))]
+    return sorted({max(1, games >> halving) for halving in range(HALVINGS)})
 
 
 def settled(objective):
@@ -628,7 +650,7 @@ def seeds_report(model, result):
     turned = result.finite & np.isfinite(result.measured) & np.isfinite(result.predicted)
     if turned.any():
         close = np.abs(result.measured / result.predicted - 1)[turned] < 0.1
-        yield f"  period within 10%             {share(close)} of {turned.sum()} with three half-turns"
+        yield f"  period within 10%             {share(close)} of {turned.sum()} with a wave to measure"
     finite = Outcomes(*(values[result.finite] for values in result))
     if finite.finite.any():
         yield "Of the finite ones              median  [range of 90%]"
@@ -637,7 +659,7 @@ def seeds_report(model, result):
         yield f"  best D's objective V*         {middle(finite.best)}"
         yield f"  largest |D - 1/2| on data     {middle(finite.gap)}"
     if finite.optimal.any():
-        yield f"  at the optimum from game      {middle(finite.settled[finite.optimal])}, where it ends there"
+        yield f"  V near -2 log 2 from game     {middle(finite.settled[finite.optimal])}, where it ends there"
 
 
 def run_seeds(model, first_seed, count):
@@ -645,8 +667,7 @@ def run_seeds(model, first_seed, count):
     start = last_report = time.perf_counter()
     prepare_images()
     games, results, frames = frame_games(model.games), [], []
-    noise = model.games * model.num_samples * (1 + model.gen_update)
-    at_once = max(1, min(SEEDS_AT_ONCE, MOST_NOISE // 10 // noise))
+    at_once = max(1, min(SEEDS_AT_ONCE, MOST_NOISE // 2 // model.noise_count))
 
     def report(played, objective):
         nonlocal last_report
@@ -674,6 +695,8 @@ def run_seeds(model, first_seed, count):
 def main(model=GAN, **constants):
     """Run a script. constants: the settings that differ from the ones above."""
     signal.signal(signal.SIGINT, interrupt)
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly if nobody reads on: python gan.py | head
     sys.stdout.reconfigure(line_buffering=True)
     try:
         chosen = read_settings(model, constants, sys.argv[1:])

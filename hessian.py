@@ -37,7 +37,7 @@ with _silent_stderr():
 tf.get_logger().setLevel("ERROR")  # no warnings that a process with many models compiles many times
 
 ZERO = 1e-4  # an eigenvalue at most this large, beside the largest, counts as zero
-STILL = 1e-3  # a gradient norm at most this large counts as zero
+STILL = 1e-3  # a gradient norm at most this large, beside the largest eigenvalue, counts as zero
 NEUTRAL = 1e-4  # a factor of a game this close to 1 counts as 1
 SEEN = 0.1  # a deviation that half a turn leaves smaller, beside what it was, shows no wave
 STATIONARY = {
@@ -109,14 +109,23 @@ def definiteness(eigenvalues, tolerance=ZERO):
     return f"{'negative' if signs.min() < 0 else 'positive'} {'definite' if signs.all() else 'semidefinite'}"
 
 
-def verdict(eigenvalues, discr_gradient, gen_gradient, tolerance=STILL):
-    """Say in words what a point of V is, from its Hessian's eigenvalues and both gradient norms.
+def is_stationary(eigenvalues, gradient_norms, tolerance=STILL):
+    """Say whether both players' gradients vanish, measured by the curvature: eigenvalues (n,), norms (2,).
 
-    Only a point where both norms are at most tolerance is stationary, and only a stationary point
-    can be a saddle, a maximum or a minimum of V.
+    They do if no norm exceeds tolerance times the largest magnitude of an eigenvalue, that is, if V's
+    steepest curvature uses them up within a distance of `tolerance`. On a plateau, where everything is
+    small, the gradient is not small beside the curvature.
+    """
+    return bool(np.max(gradient_norms) <= tolerance * np.abs(eigenvalues).max())
+
+
+def verdict(eigenvalues, gradient_norms, tolerance=STILL):
+    """Say in words what a point of V is, from its Hessian's eigenvalues (n,) and both gradient norms (2,).
+
+    Only a stationary point (`is_stationary`) can be a saddle, a maximum or a minimum of V.
     """
     shape = definiteness(eigenvalues)
-    if max(discr_gradient, gen_gradient) <= tolerance:
+    if is_stationary(eigenvalues, gradient_norms, tolerance):
         return f"stationary, Hessian {shape}: {STATIONARY[shape]}"
     return f"still moving, Hessian {shape}: {MOVING[shape]}"
 
@@ -138,7 +147,7 @@ def game_multipliers(jacobian, learning_rate, discr_update, gen_update):
 
     The linear map of a game is (I + rate J_G)^gen_update (I + rate J_D)^discr_update, each player's
     matrix holding that player's rows of the Jacobian. With one small step each, its eigenvalues are
-    1 + rate times the Jacobian's.
+    close to 1 + rate times the Jacobian's.
     """
     n = np.shape(jacobian)[-1]
     is_gen = (np.arange(n) < n // 2)[:, None]

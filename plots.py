@@ -7,9 +7,11 @@ into the bytes of a file, and `save` writes them, whole or not at all. Blue is w
     python plots.py                                      the picture of theory, which no run enters
 """
 
+import argparse
 import contextlib
 import io
 import os
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -158,13 +160,13 @@ def draw_objective(ax, objective, optimum, turns, period):
     """Draw V against games with its value at the optimum, and its wave beside the predicted one.
 
     turns are the games in which D was flat, half a turn apart; period is the predicted full turn in
-    games, or nan. The prediction is drawn from the fourth turn, back and forth.
+    games, or nan. The prediction is laid through the last of the first four turns.
     """
     ax.plot(_games_axis(ax, objective), objective, color=BLACK, linewidth=0.8, label="objective V")
-    ax.axhline(optimum, color=RED, label="-2 log 2: D = 1/2 everywhere")
+    ax.axhline(optimum, color=RED, zorder=1, label="-2 log 2: D = 1/2 everywhere")
     if len(turns) > 1 and np.isfinite(period):
         ax.plot(turns, np.full(len(turns), optimum), "o", color=BLUE, label="D flat: half a turn done", **DOT)
-        predicted = np.arange(turns[:4][-1] % (period / 2), len(objective), period / 2)
+        predicted = np.arange(turns[:4][-1] % (period / 2), min(turns[-1] + period / 4, len(objective)), period / 2)
         bottom, top = ax.get_ylim()
         ax.vlines(predicted, bottom, top, color=RED, linestyle=":", label=f"predicted, every {period / 2:.0f} games")
         ax.set_ylim(bottom, top)
@@ -202,7 +204,7 @@ def draw_eigenvalues(ax, eigenvalues):
     """Draw the sorted eigenvalues (games, 4) of the Hessian, so that the sign of each can be read."""
     ax.axhline(0, color=BLACK, linewidth=1, label="zero")
     games = _games_axis(ax, eigenvalues)
-    for number, (values, color) in enumerate(zip(eigenvalues.T, (RED, ORANGE, GREEN, BLUE)), 1):
+    for number, (values, color) in enumerate(zip(eigenvalues.T, (RED, ORANGE, GREEN, BLUE, PURPLE)), 1):
         ax.plot(games, values, color=color, linewidth=1, label=f"eigenvalue {number}")
     ax.set_yscale("symlog", linthresh=_linear_part(eigenvalues))
     ax.yaxis.set_major_formatter("{x:g}")
@@ -216,10 +218,14 @@ def draw_rotations(ax, eigenvalues):
     ax.axvspan(-1e6, 0, color=GREEN, alpha=0.12, linewidth=0, label="stable: Re < 0")
     ax.axvline(0, color=BLACK, linewidth=1)
     points = ax.scatter(
-        eigenvalues.real[shown], eigenvalues.imag[shown], c=games[shown], s=7, cmap=GAME_COLORS, zorder=3
+        *(part[shown].ravel() for part in (eigenvalues.real, eigenvalues.imag)),
+        c=games[shown].ravel(),
+        s=7,
+        cmap=GAME_COLORS,
+        zorder=3,
     )
     ax.set_xscale("symlog", linthresh=max(1e-3, _linear_part(eigenvalues.real)))
-    ax.xaxis.get_major_locator().set_params(numticks=8)
+    ax.xaxis.get_major_locator().set_params(numticks=6)
     ax.xaxis.set_major_formatter("{x:g}")
     reach = max(0.05, 1.15 * np.abs(eigenvalues.imag).max())
     low, high = eigenvalues.real.min(), eigenvalues.real.max()
@@ -240,14 +246,14 @@ def hessian_figure(eigenvalues, rotations):
     return figure
 
 
-def draw_band(ax, games, values, target, label):
-    """Draw the median and the band of 90% of the seeds' values (games, S) against games, and the target."""
+def draw_band(ax, games, values, target, color, label):
+    """Draw the median and the band of 90% of the seeds' values (games, S) against games, and a target's line."""
     seeds = np.shape(values)[1]
     sns.lineplot(
         x=np.repeat(games, seeds), y=np.ravel(values), ax=ax, color=BLUE, label="median of the seeds",
         estimator="median", errorbar=("pi", 90), err_kws={"label": "90% of the seeds"}, legend=False,
     )  # fmt: skip
-    ax.axhline(target, color=RED, label="target")
+    ax.axhline(target, color=color, zorder=1, label="-2 log 2" if color == RED else "target")
     ax.set(xlabel="game", xlim=(0, games[-1]), ylabel=label, title=label[0].upper() + label[1:])
 
 
@@ -256,10 +262,11 @@ def seeds_figure(games, objective, mean, std, optimum, target):
     """Compose objective, generated mean and generated std of many seeds (games, S), with their targets."""
     figure = _figure((10, 3.6))
     left, middle, right = figure.subplots(1, 3)
-    draw_band(left, games, objective, optimum, "objective V")
-    draw_band(middle, games, mean, target.mean(), "generated mean")
-    draw_band(right, games, std, target.std(), "generated std")
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    draw_band(left, games, objective, optimum, RED, "objective V")
+    draw_band(middle, games, mean, target.mean(), GREEN, "generated mean")
+    draw_band(right, games, std, target.std(), GREEN, "generated std")
+    handles = left.get_legend_handles_labels()[0] + right.lines[-1:]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
 
 
@@ -355,7 +362,9 @@ def draw_losses(ax, discr_loss, gen_loss):
     ax.plot(games, discr_loss, color=BLUE, linewidth=0.8, label="D's loss, -V")
     ax.plot(games, gen_loss, color=ORANGE, linewidth=0.8, label="G's loss")
     saturating = gen_loss.min() < 0  # log(1 - D) is never positive, -log D never negative
-    ax.axhline(2 * np.log(2), color=RED, label=f"D = 1/2 everywhere: 2 log 2, {'-' if saturating else ''}log 2")
+    ax.axhline(
+        2 * np.log(2), color=RED, zorder=1, label=f"D = 1/2 everywhere: 2 log 2, {'-' if saturating else ''}log 2"
+    )
     ax.axhline(-np.log(2) if saturating else np.log(2), color=RED)
     ax.set(ylabel="loss", title="Losses")
     _legend(ax)
@@ -392,7 +401,7 @@ def draw_distances(ax, divergence, distance):
     games, right = _games_axis(ax, divergence), ax.twinx()
     lines = [
         *ax.plot(games, divergence, color=BLUE, linewidth=2.5, label="JSD"),
-        ax.axhline(np.log(2), color=RED, linestyle="--", label="log 2: JSD without overlap"),
+        ax.axhline(np.log(2), color=RED, linestyle="--", zorder=3, label="log 2: JSD without overlap"),
         *right.plot(games, distance, color=ORANGE, label="Wasserstein-1"),
     ]
     ax.set(ylim=(0, 0.75), title="Distance from the target")
@@ -538,9 +547,13 @@ def save(path, content):
 
 def main():
     """Draw the picture of theory beside those of the runs."""
+    argparse.ArgumentParser(description="Draw img/theory.png.").parse_args()
     images = Path(__file__).resolve().parent / "img"
-    images.mkdir(exist_ok=True)
-    save(images / "theory.png", png(theory_figure(stats.norm(5, 1))))
+    try:
+        images.mkdir(exist_ok=True)
+        save(images / "theory.png", png(theory_figure(stats.norm(5, 1))))
+    except OSError as error:
+        sys.exit(f"plots.py: {error}")
     print(f"Saved in {images.name}/: theory.png")
 
 

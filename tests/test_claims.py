@@ -178,7 +178,7 @@ def test_closing_reports(readme, command):
     model = REPORTED[command]
     draws, history, hessians = run(model)
     multipliers = model.multipliers(model.jacobians(draws, history, hessians))
-    lines = gan.closing_report(model, draws, history, gan.hessian.eigenvalues(hessians), multipliers)
+    lines = gan.closing_report(model, draws, history, hessians, multipliers)
     printed = re.search(rf"^\$ python {re.escape(command)}\n\.\.\.\n(.*?)\n```", readme, re.MULTILINE | re.DOTALL)[1]
     number = r"-?\d+(?:\.\d+)?(?:e[+-]\d+)?"
     assert re.sub(number, "#", printed) == re.sub(number, "#", "\n".join(lines))
@@ -204,10 +204,19 @@ def test_numbers_in_the_text(readme):
     assert "falls to 3% of what it was in the first game" in text
     strong = run(gan.GAN(500, 50, 1))[1].gen_gradient
     assert strong[-1] / strong[0] == pytest.approx(0.03, abs=0.005)
-    assert "the median game of arrival is 3." in text
+    assert "in the median of 100 seeds it stays there from game 3 on" in text
     assert np.median(strong_generator().settled) == 3
     later = float(re.search(r"half of them by game (\d+)", text)[1])
     assert np.median(non_saturating().settled) == pytest.approx(later, rel=0.05)
+    assert "the first two, far from the end point, they miss by some 40 games" in text
+    multipliers = gan.GAN(1500, 1, 1).multipliers(gan.hessian.game_jacobian(hessians))
+    period = gan.hessian.rotation_period(multipliers)
+    turns = gan.flat_games(history.params[:, 2], period)
+    misses = np.abs(turns[3] - period / 2 * np.arange(3, -1, -1) - turns)
+    assert misses == pytest.approx([40, 40, 14, 0], abs=8)
+    assert "needs some hundred games to settle" in text
+    arriving = gan.generated_mean(run(gan.GAN(500, 1, 50))[1].params)
+    assert np.abs(arriving[10:60] - arriving[-1]).max() > 0.3 > np.abs(arriving[100:] - arriving[-1]).max()
     assert "With `--init-std 5` more than half of the seeds are not at the optimum" in text
     assert strong_generator(5).optimal.mean() < 0.5
 

@@ -170,6 +170,17 @@ def test_multipliers_tell_stability_and_rotation(multipliers, attracts, period):
 def test_verdict_calls_a_point_stationary_only_where_both_gradients_are_zero(words):
     values = {"indefinite": [-1, 1], "negative definite": [-2, -1], "positive semidefinite": [0, 1], "zero": [0, 0]}
     for gradients, still in (((0, 0), True), ((0.5, 0), False), ((0, 0.5), False)):
-        verdict = hessian.verdict(np.array(values[words]), *gradients)
+        verdict = hessian.verdict(np.array(values[words]), gradients)
         assert words in verdict
         assert verdict.startswith("stationary" if still else "still moving")
+
+
+def test_a_plateau_is_not_stationary():
+    """On an exponential tail the gradient is small, but not beside the curvature."""
+    for height in (1, 1e-3, 1e-9):
+        assert not hessian.is_stationary(-height * np.array([1, 0.1]), (height, 0.1 * height))
+
+
+def test_nothing_attracts_where_nothing_moves():
+    assert not hessian.attracts(np.ones(4))
+    assert hessian.stability(np.ones(4)) == "neither attracts nor repels"

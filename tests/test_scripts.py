@@ -29,7 +29,8 @@ def files(name):
 def test_makes_its_pictures_and_no_noise(script_run, run, name):
     """Neither TensorFlow's greetings nor Matplotlib's complaints about a missing home reach the reader."""
     status, out, err, made = script_run(run)
-    assert (status, err) == (0, "")
+    assert err == ""
+    assert status == 0
     assert set(made) == files(name)
     assert all(name in out.splitlines()[-1] for name in made)
     for content in made.values():

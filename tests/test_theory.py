@@ -1,6 +1,7 @@
 """The distances of data and generator, the best discriminator and the picture of theory, from their definitions."""
 
 import math
+import sys
 import tracemalloc
 import warnings
 from itertools import pairwise
@@ -209,6 +210,7 @@ def test_every_axis_and_line_is_named(figure):
 
 def test_theory_picture_is_saved(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(plots, "__file__", str(tmp_path / "plots.py"))
+    monkeypatch.setattr(sys, "argv", ["plots.py"])
     plots.main()
     assert [path.name for path in (tmp_path / "img").iterdir()] == ["theory.png"]
     assert capsys.readouterr().out == "Saved in img/: theory.png\n"
