@@ -219,6 +219,8 @@ def test_numbers_in_the_text(readme):
     assert np.abs(arriving[10:60] - arriving[-1]).max() > 0.3 > np.abs(arriving[100:] - arriving[-1]).max()
     assert "With `--init-std 5` more than half of the seeds are not at the optimum" in text
     assert strong_generator(5).optimal.mean() < 0.5
+    low, high = map(float, re.search(r"of 90% of the seeds lie between (-\d+) and (\d+)\.", text).groups())
+    assert np.quantile(strong_generator(5).mean, [0.05, 0.95]) == pytest.approx([low, high], rel=0.05)
 
 
 def test_keeping_of_deviations(readme):
