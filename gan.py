@@ -73,9 +73,9 @@ STALL = -0.1  # an objective above this says that D tells real from generated: t
 HALVINGS = 5  # times at which the report says how many seeds have got there: the end, half way, a quarter, ...
 SEEDS_AT_ONCE = 100  # seeds trained in one loop
 LAST_GAMES = 50  # games whose mean says where a run ended
-MANY = 1000  # batches at most whose mean gradient stands for the expected one
+MANY, MANY_SAMPLES = 1000, 1_000_000  # batches, and samples in them, whose mean gradient stands for the expected one
 FRAME_EVERY, MOST_FRAMES = 20, 100  # games between frames of the animation, and how many it may have
-MOST_SHOWN = 50  # samples in a frame
+MOST_SHOWN = 20  # samples in a frame
 
 
 class Draws(NamedTuple):
@@ -251,6 +251,20 @@ class GAN:
             gen_gradient=tf.norm(gen_slope[..., :2], axis=-1),
         )
 
+    def over_games(self, function, draws, history, last=None):
+        """Compute function(params, dealt), a tensor (games, ...), after each of the last so many games, or of all.
+
+        It is called with the params and the draws of many games at once, but not of too many for memory.
+        """
+        first = self.games - min(last or self.games, self.games)
+        draws, params = as_tensors(draws), tf.constant(history.params)
+        compute = compiled_if_large(function, draws.z_discr[first:])
+        pieces = []
+        for part in split_games(self.games - first, 10 * int(tf.size(draws.x))):  # tapes keep intermediates
+            games = range(first + part.start, first + part.stop)
+            pieces.append(compute(params[games.start : games.stop], self.deal(draws, games)))
+        return np.concatenate(pieces)
+
     def hessians(self, draws, history, last=None, function=None):
         """Compute the Hessian of V over all four parameters after each game, at its last noise batch.
 
@@ -262,14 +276,7 @@ class GAN:
         def second_derivatives(params, dealt):
             return hessian.second_derivatives(lambda p: function(p, dealt, dealt.z_gen[:, -1]), params)
 
-        first = self.games - min(last or self.games, self.games)
-        draws, params = as_tensors(draws), tf.constant(history.params)
-        compute = compiled_if_large(second_derivatives, draws.z_discr[first:])
-        pieces = []
-        for part in split_games(self.games - first, 10 * int(tf.size(draws.x))):  # tapes keep intermediates
-            games = range(first + part.start, first + part.stop)
-            pieces.append(compute(params[games.start : games.stop], self.deal(draws, games)))
-        return np.concatenate(pieces)
+        return self.over_games(second_derivatives, draws, history, last)
 
     def jacobians(self, draws, history, hessians):
         """Compute the game's Jacobian after each of the last len(hessians) games: `hessian.game_jacobian`."""
@@ -283,7 +290,8 @@ class GAN:
         They are averaged over MANY of the run's batches, one of which would hide a point at rest in
         its noise. Returns an array (2,), or (2, S).
         """
-        dealt = self.deal(draws, range(max(0, self.games - MANY), self.games))
+        many = min(MANY, max(1, MANY_SAMPLES // np.size(draws.x)))
+        dealt = self.deal(draws, range(max(0, self.games - many), self.games))
         z = dealt.z_gen[:, -1]
         params = tf.constant(np.broadcast_to(history.params[-1], (len(z), *history.params.shape[1:])))
         discr_slope = gradient(lambda p: self.objective(p, dealt, z), params)[..., 2:]
@@ -364,12 +372,13 @@ def flat_games(discr_weight, period):
 
 def monitor(model, draws, history):
     """Compute what `plots.monitor_figure` shows of a run: the losses on its batches, the rest exactly."""
-    last_batches = draws._replace(z_gen=draws.z_gen[:, -1:])
-    dealt, params = model.deal(last_batches, range(model.games)), history.params
+    params = history.params
     ends = generated_ends(params)
     return {
         "discr_loss": -history.objective,
-        "gen_loss": model.generator_loss(params, dealt, dealt.z_gen[:, -1]).numpy(),
+        "gen_loss": model.over_games(
+            lambda p, dealt: model.generator_loss(p, dealt, dealt.z_gen[:, -1]), draws, history
+        ),
         "accuracy_real": accuracy_on_real(params),
         "accuracy_fake": accuracy_on_generated(params),
         "mean": generated_mean(params),
