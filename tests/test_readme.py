@@ -68,3 +68,10 @@ def test_scripts_and_requirements_exist_that_the_readme_names(readme):
     named = set(re.findall(r"\b((?:tests/)?(?:\w+\.py|requirements\.txt))\b", readme))
     assert named
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def test_links_to_lines_of_code_lead_to_the_functions_they_name(readme):
+    links = re.findall(r"\[`(?:\w+\.)?(\w+)`\]\(gan\.py#L(\d+)\)", readme)
+    lines = (ROOT / "gan.py").read_text().splitlines()
+    assert len(links) >= 6
+    assert [name for name, number in links if not lines[int(number) - 1].strip().startswith(f"def {name}(")] == []
