@@ -4,8 +4,9 @@
     python noisy_gan.py --noise-std 0.3                  less noise
 
 D sees x + e and G(z) + e', e and e' ~ N(0, NOISE_STD) drawn apart, so that the two distributions
-overlap and D cannot tell them apart for sure (Arjovsky & Bottou 2017, arXiv:1701.04862, sec. 3). G
-learns through the same blurred eyes; the pictures show its samples without noise.
+come closer to overlapping and D is less sure and less steep (Arjovsky & Bottou 2017,
+arXiv:1701.04862, sec. 3). G learns through the same blurred eyes; the pictures show its samples
+without noise.
 """
 
 GAMES = 500  # games in a run

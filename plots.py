@@ -7,6 +7,11 @@ into the bytes of a file, and `save` writes them, whole or not at all. Blue is w
     python plots.py                                      the picture of theory, which no run enters
 """
 
+import signal
+
+if __name__ == "__main__":  # as in gan.py
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import contextlib
 import io
