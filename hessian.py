@@ -1,39 +1,36 @@
-"""Curvature of a scalar function: its gradient, its Hessian, and what the eigenvalues say.
+"""Curvature of a function of many parameters, the equilibria of the game, and where its runs end.
 
     >>> bowl = hessian(lambda p: p[..., 0] ** 2 - 3 * p[..., 1] ** 2, [0.0, 0.0])
-    >>> eigenvalues(bowl)
+    >>> np.linalg.eigvalsh(bowl)
     array([-6.,  2.])
-    >>> definiteness(eigenvalues(bowl))
+    >>> definiteness(np.linalg.eigvalsh(bowl))
     'indefinite'
 
-Every function takes one point or many: the last axis holds the n parameters, and any axes before it
-are points that do not depend on one another. All of it is float64, so that the sign of a small
-eigenvalue is a statement about the function and not about rounding.
+The last axis of a point holds its parameters; axes before it are points, or seeds. All is float64.
 """
 
 import contextlib
 import gc
 import os
+from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
 
 @contextlib.contextmanager
 def _quiet_import():
-    """Import without a word and without searching for garbage.
-
-    C++ libraries write to the process's standard error, below Python's, before they read the level
-    that would silence them. An import makes next to no garbage, and looking for it among all that
-    stays takes a tenth of the time.
-    """
-    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    """Import without a word, even from C++, which writes below Python's stderr, and without collecting garbage."""
+    while (nowhere := os.open(os.devnull, os.O_RDWR)) <= 2:  # takes the place of a standard stream that is closed
+        pass
+    stderr, collecting = os.dup(2), gc.isenabled()
     os.dup2(nowhere, 2)
     gc.disable()
     try:
         yield
     finally:
-        gc.enable()
-        gc.freeze()
+        if collecting:
+            gc.enable()
         os.dup2(stderr, 2)
         os.close(stderr)
         os.close(nowhere)
@@ -44,28 +41,21 @@ with _quiet_import():
     import tensorflow as tf
 tf.get_logger().setLevel("ERROR")  # no warnings that a process with many models compiles many times
 
+OPTIMUM = -2 * np.log(2)  # V where D = 1/2 everywhere: Theorem 1
+BLOCK = 2_000_000  # samples handled at once: a fraction of a second of work, some ten numbers of memory each
 ZERO = 1e-4  # an eigenvalue at most this large, beside the largest, counts as zero
-STILL = 1e-3  # a gradient norm at most this large, beside the largest eigenvalue, counts as zero
-NEUTRAL = 1e-4  # a factor of a game this close to 1 counts as 1
-SEEN = 0.1  # a deviation that half a turn leaves smaller, beside what it was, shows no wave
-STATIONARY = {
-    "indefinite": "a saddle of V",
-    "negative definite": "a local maximum of V, the worst point for G",
-    "negative semidefinite": "a maximum of V or a flat saddle",
-    "positive definite": "a local minimum of V, the worst point for D",
-    "positive semidefinite": "a minimum of V or a flat saddle",
-    "zero": "flat",
-}
-MOVING = {
-    "indefinite": "saddle-shaped",
-    "negative definite": "a plateau, not a maximum",
-    "negative semidefinite": "a plateau, not a maximum",
-    "positive definite": "bowl-shaped, not a minimum",
-    "positive semidefinite": "bowl-shaped, not a minimum",
-    "zero": "a flat slope",
-}
 
 
+def split(games, samples):
+    """Split range(games) into parts of one length, of BLOCK samples at most at `samples` a game: a list of arrays.
+
+    The last part repeats the last game until it is as long: what is compiled for one length serves all.
+    """
+    length = -(-games // -(-games * samples // BLOCK))
+    return [np.minimum(np.arange(first, first + length), games - 1) for first in range(0, games, length)]
+
+
+@tf.autograph.experimental.do_not_convert  # it has no loops: AutoGraph would only cost time
 def gradient(function, params):
     """Differentiate a scalar TensorFlow function of a parameter vector.
 
@@ -84,21 +74,12 @@ def hessian(objective, params):
     objective is as in `gradient`; params is an array (..., n). Returns the array (..., n, n) in
     float64: the gradient of each entry of the gradient, all points in one call.
     """
-    return second_derivatives(objective, tf.constant(np.asarray(params, np.float64))).numpy()
-
-
-def second_derivatives(objective, params):
-    """Compute `hessian` from tensor to tensor, so that it can be compiled."""
+    params = tf.constant(np.asarray(params, np.float64))
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(params)
         slopes = tf.unstack(gradient(objective, params), axis=-1)
     rows = [tape.gradient(slope, params, unconnected_gradients="zero") for slope in slopes]
-    return tf.stack(rows, axis=-2)
-
-
-def eigenvalues(hessians):
-    """Compute the eigenvalues of symmetric matrices (..., n, n): an array (..., n), ascending."""
-    return np.linalg.eigvalsh(hessians)
+    return tf.stack(rows, axis=-2).numpy()
 
 
 def definiteness(eigenvalues, tolerance=ZERO):
@@ -117,89 +98,241 @@ def definiteness(eigenvalues, tolerance=ZERO):
     return f"{'negative' if signs.min() < 0 else 'positive'} {'definite' if signs.all() else 'semidefinite'}"
 
 
-def is_stationary(eigenvalues, gradient_norms, tolerance=STILL):
-    """Say whether both players' gradients vanish, measured by the curvature: eigenvalues (n,), norms (2,).
+def run_hessians(model, draws, history, last=None):
+    """Compute the Hessian of V over all four parameters after each game of a run, at the game's last noise batch.
 
-    They do if no norm exceeds tolerance times the largest magnitude of an eigenvalue, that is, if V's
-    steepest curvature uses them up within a distance of `tolerance`. On a plateau, where everything is
-    small, the gradient is not small beside the curvature.
+    Returns an array (games, 4, 4), of the last so many games if last is given; with S seeds, an axis
+    S follows the axis of games. model: a gan.GAN.
     """
-    return bool(np.max(gradient_norms) <= tolerance * np.abs(eigenvalues).max())
+    first = model.games - min(last or model.games, model.games)
+    pieces = []
+    for part in split(model.games - first, 10 * np.size(draws.x)):  # tapes keep intermediates
+        batch, params = model.deal(draws, first + part), history.params[first + part]
+
+        def objective(params, batch=batch):
+            return model.objective(params[..., :2], params[..., 2:], batch, batch.z_gen[:, -1])
+
+        pieces.append(hessian(objective, params))
+    return np.concatenate(pieces)[: model.games - first]
 
 
-def verdict(eigenvalues, gradient_norms, tolerance=STILL):
-    """Say in words what a point of V is, from its Hessian's eigenvalues (n,) and both gradient norms (2,).
+# ---------------------------------------------------------------- the equilibria of the game, exactly
 
-    Only a stationary point (`is_stationary`) can be a saddle, a maximum or a minimum of V.
+SEEN = 0.1  # a swing of which half a turn leaves less cannot be seen to turn
+
+
+class Equilibrium(NamedTuple):
+    """A point where D = 1/2 and w / 2 + b = m, the mean of x: no others are equilibria. There V = -2 log 2."""
+
+    params: np.ndarray  # (..., 4)
+    hessian: np.ndarray  # (..., 4, 4) of V, expected over z; its signs are -, -, 0, +
+    linear_map: np.ndarray  # (..., 4, 4) what a game makes of a deviation of the params
+    period: np.ndarray  # (...,) games in a full turn; nan if none can be seen
+    kept: np.ndarray  # (...,) share of a swing that half a turn leaves; nan with the period
+    closed_form: np.ndarray  # (...,) (8 pi / rate) sqrt(K / (5 k l)), the full turn for small steps
+    edge: np.ndarray  # (...,) 4 / K, the learning rate from which on D's steps overshoot for ever
+
+
+def equilibrium(model, x, params):
+    """Compute the Equilibrium nearest to the params (..., 4) of a run on real samples x (..., N): of the same w.
+
+    Near it both losses of G have the same derivatives. K = 1 + m^2 + (Var x + w^2 / 12) / 2 + noise_std^2
+    is -2 times the trace of D's block of the Hessian; k and l are the steps of D and of G in a game.
     """
-    shape = definiteness(eigenvalues)
-    if is_stationary(eigenvalues, gradient_norms, tolerance):
-        return f"stationary, Hessian {shape}: {STATIONARY[shape]}"
-    return f"still moving, Hessian {shape}: {MOVING[shape]}"
+    w, mean = params[..., 0], x.mean(axis=-1)
+    steepness = 1 + mean**2 + (x.var(axis=-1) + w**2 / 12) / 2 + getattr(model, "noise_std", 0) ** 2
+    expected = np.zeros((*w.shape, 4, 4))
+    expected[..., 0, 2] = expected[..., 2, 0] = -1 / 4
+    expected[..., 1, 2] = expected[..., 2, 1] = expected[..., 3, 3] = -1 / 2
+    expected[..., 2, 3] = expected[..., 3, 2] = -mean / 2
+    expected[..., 2, 2] = (1 - steepness) / 2
+    linear_map = game_map(expected, model.learning_rate, model.discr_update, model.gen_update)
+    swiftness = model.learning_rate * np.sqrt(model.discr_update * model.gen_update * 5 / steepness) / 4
+    there = np.stack([w, mean - w / 2, np.zeros_like(w), np.zeros_like(w)], axis=-1)
+    return Equilibrium(there, expected, linear_map, *rotation(linear_map), 2 * np.pi / swiftness, 4 / steepness)
 
 
-def game_jacobian(hessians, gen_hessians=None):
-    """Compute the Jacobian (..., n, n) of the game's vector field v = (-grad_G loss_G, +grad_D V).
+def game_map(hessians, learning_rate, discr_update, gen_update):
+    """Compute the linear map of a game, (I + rate J_G)^gen_update (I + rate J_D)^discr_update: (..., n, n).
 
-    hessians holds those of V (..., n, n), gen_hessians those of the generator's loss where it is
-    not V; the first half of the parameters is the generator's. For the loss V it is the Hessian
-    with the generator's rows negated (Mescheder et al. 2017, arXiv:1705.10461, sec. 3).
+    J_G and J_D hold the generator's and the discriminator's rows of the Jacobian of the game's vector
+    field v = (-grad_G V, +grad_D V): of the Hessian of V (..., n, n) with the generator's rows, the
+    first half, negated (Mescheder et al. 2017, arXiv:1705.10461, sec. 3).
     """
-    gen_hessians = hessians if gen_hessians is None else gen_hessians
-    half = np.shape(hessians)[-1] // 2
-    return np.concatenate([-gen_hessians[..., :half, :], hessians[..., half:, :]], axis=-2)
+    is_gen = (np.arange(hessians.shape[-1]) < hessians.shape[-1] // 2)[:, None]
+    rows = np.where(is_gen, -hessians, 0), np.where(is_gen, 0, hessians)
+    gen_step, discr_step = (np.eye(len(is_gen)) + learning_rate * player for player in rows)
+    gen_map, discr_map = np.linalg.matrix_power(gen_step, gen_update), np.linalg.matrix_power(discr_step, discr_update)
+    return np.nan_to_num(gen_map @ discr_map, nan=1e100, posinf=1e100, neginf=-1e100)  # what overflows has overshot
 
 
-def game_multipliers(jacobian, learning_rate, discr_update, gen_update):
-    """Compute by what complex factors one game multiplies small deviations: (..., n) eigenvalues.
+def rotation(linear_map):
+    """Compute the full turn in games, and the share of a swing that half a turn leaves, of the slowest visible wave.
 
-    The linear map of a game is (I + rate J_G)^gen_update (I + rate J_D)^discr_update, each player's
-    matrix holding that player's rows of the Jacobian. With one small step each, its eigenvalues are
-    close to 1 + rate times the Jacobian's.
+    An eigenvalue mu of the map (..., n, n) turns by arg(mu) a game and keeps |mu|: T = 2 pi / arg(mu), and
+    half a turn leaves |mu|^(T / 2). Visible is what leaves more than SEEN and does not grow; a negative
+    real part is a step that overshoots, no turn. Returns two arrays (...,), nan where no wave can be seen.
     """
-    n = np.shape(jacobian)[-1]
-    is_gen = (np.arange(n) < n // 2)[:, None]
-    gen_step, discr_step = (np.eye(n) + learning_rate * jacobian * rows for rows in (is_gen, ~is_gen))
-    power = np.linalg.matrix_power
-    return np.linalg.eigvals(power(gen_step, gen_update) @ power(discr_step, discr_update))
+    factors = np.linalg.eigvals(linear_map).astype(complex)
+    turns = (factors.imag > 1e-9) & (factors.real > 0)
+    period = 2 * np.pi / np.angle(np.where(turns, factors, 1j))
+    kept = np.where(turns, np.abs(factors), 0) ** (period / 2)
+    seen = (kept > SEEN) & (kept < 1 + 1e-9)
+    slowest = np.where(seen, period, 0).argmax(axis=-1, keepdims=True)
+    return [np.take_along_axis(np.where(seen, values, np.nan), slowest, -1)[..., 0] for values in (period, kept)]
 
 
-def rotation_period(multipliers):
-    """Compute in how many games deviations turn once: 2 pi / angle of the longest-lived complex pair.
+def predict(equilibrium, params, game):
+    """Follow the linear map of an equilibrium from where a run (games, 4) is after a game, for four turns at most."""
+    away = [params[game - 1, :4] - equilibrium.params]
+    for _ in range(min(len(params) - game, round(4 * equilibrium.period))):
+        away.append(equilibrium.linear_map @ away[-1])
+    return equilibrium.params + away
 
-    With one small step of each player in a game this is 2 pi / (rate * |Im|), Im being the imaginary
-    part of the Jacobian's eigenvalues. multipliers (n,); nan if no pair with a positive real part
-    rotates (a negative factor is a step that overshoots), or if less than SEEN of a deviation is
-    left after half a turn, so that no wave can be seen.
+
+def phase_field(model, x, w, mean, slope):
+    """Compute what a game adds to the generated mean and to D's slope w', at places (...,) of their plane.
+
+    w is held, and b' is where D's steep direction (m, 1) of (w', b') has come to rest, as it does within
+    some games: m dV/dw' + dV/db' = 0, or dV/db' = 0 where the former cannot be. The derivatives, by
+    hand, are means over evenly spread z and noise that D sees. x (N,) are real samples; mean and slope
+    (...,) give two arrays (...,).
     """
-    turning = multipliers[(multipliers.imag > 0) & (multipliers.real > 0)]
-    if not turning.size:
+    levels = (np.arange(10) + 1 / 2) / 10
+    noise = np.unique(getattr(model, "noise_std", 0) * special.ndtri(levels))  # one number if there is none
+    real, (z, fake_noise) = np.add.outer(x, noise).ravel(), np.reshape(np.meshgrid(levels, noise), (2, -1))
+    a, fake = slope[..., None], mean[..., None] + w * (z - 1 / 2) + fake_noise
+    lever = np.where(x.mean() * mean > -1, x.mean(), 0)
+    high = 50 + np.abs(a * fake).max(axis=-1) + np.abs(a * real).max(axis=-1)
+    low = -high
+    for _ in range(50):  # bisection: the sum falls in b'
+        bias = (low + high) / 2
+        missed, fooled = special.expit(-(a * real + bias[..., None])), special.expit(a * fake + bias[..., None])
+        by_slope = (missed * real).mean(axis=-1) - (fooled * fake).mean(axis=-1)
+        rises = lever * by_slope + missed.mean(axis=-1) - fooled.mean(axis=-1) > 0
+        low, high = np.where(rises, bias, low), np.where(rises, high, bias)
+    force = fooled if model.gen_loss == "saturating" else 1 - fooled
+    by_mean = slope * (force * (1 + z / 2)).mean(axis=-1)
+    return model.learning_rate * model.gen_update * by_mean, model.learning_rate * model.discr_update * by_slope
+
+
+def fate(equilibrium):
+    """Say in words what becomes of a small deviation from an equilibrium; along the line it stays."""
+    sizes = np.abs(np.linalg.eigvals(equilibrium.linear_map))
+    largest = np.delete(sizes, np.abs(sizes - 1).argmin()).max()
+    if not largest < 1:
+        return "grows: steps overshoot"
+    if np.isnan(equilibrium.period):
+        return f"dies out without a turn to be seen, times {largest:.3f} a game"
+    return f"turns once in {equilibrium.period:.0f} games; half a turn leaves {equilibrium.kept:.0%}"
+
+
+# ---------------------------------------------------------------- where runs end
+
+NEAR = 0.05  # an objective this close to -2 log 2 counts as at the optimum
+STALL = -0.1  # an objective above this says that D tells real from generated: the generator is stuck
+LAST_GAMES = 50  # games whose mean says where a run ended
+HALVINGS = 5  # times at which it is asked how many seeds have got there: the end, half way, a quarter, ...
+
+
+def flat_games(discr_weight, period):
+    """Find the games in which D's weight w', averaged over a quarter of the period, changes its sign.
+
+    D is flat there, and the players change roles: half a turn is done. A half-turn whose swing is
+    below SEEN of the largest is lost in noise, and ends the search. discr_weight (games,) of a run;
+    period, the predicted full turn in games, or nan: then there is nothing to find.
+    """
+    if not 4 <= period <= 2 * len(discr_weight):
+        return np.array([], int)
+    window = round(period / 4)
+    smooth = np.convolve(discr_weight, np.full(window, 1 / window), "valid")
+    changes = np.flatnonzero(np.diff(np.sign(smooth))) + 1
+    swings = np.array([np.abs(half_turn).max() for half_turn in np.split(smooth, changes)])
+    seen = np.logical_and.accumulate(swings > SEEN * swings.max())
+    return changes[seen[:-1]] + window // 2
+
+
+def measured_period(turns):
+    """Measure the full turn in games from `flat_games`: the mean of whole turns, from the second flat game on.
+
+    What comes before starts far from the equilibrium, and the halves of a turn differ. nan without a whole turn.
+    """
+    whole = np.diff(turns[1::2])
+    return whole.mean() if whole.size else np.nan
+
+
+def measured_kept(discr_weight, period):
+    """Measure what half a turn leaves of w' (games,): sqrt(rms in the last turn / in the turn before), or nan."""
+    if not 1 <= period <= len(discr_weight) / 2:
         return np.nan
-    factor = turning[np.abs(turning).argmax()]
-    period = 2 * np.pi / np.angle(factor)
-    return period if np.abs(factor) ** (period / 2) > SEEN else np.nan
+    turn = round(period)
+    last, before = discr_weight[-turn:], discr_weight[-2 * turn : -turn]
+    return (np.mean(last**2) / np.mean(before**2)) ** (1 / 4)
 
 
-def _moving(multipliers, tolerance):
-    """Pick the magnitudes of the factors that differ from 1: along a line of equilibria nothing pulls back."""
-    return np.abs(multipliers[np.abs(multipliers - 1) > tolerance])
+def finite_seeds(draws, history):
+    """Leave out the seeds whose runs left the finite numbers: draws and history of the others."""
+    finite = np.all([np.isfinite(values).all(axis=(0, *range(2, values.ndim))) for values in history], axis=0)
+    draws = type(draws)(*(np.compress(finite, values, axis=-2) for values in draws))
+    return draws, type(history)(*(values[:, finite] for values in history))
 
 
-def attracts(multipliers, tolerance=NEUTRAL):
-    """Say whether small deviations shrink: whether all factors (n,) of a game, but those of 1, are below 1.
-
-    Factors within tolerance of 1 count as 1; if all do, nothing attracts.
-    """
-    moving = _moving(multipliers, tolerance)
-    return bool(moving.size and moving.max() < 1)
+def near_optimum(objective):
+    """Say whether the mean objective of the last games (games, ...) is near -2 log 2: gives (...,)."""
+    return np.abs(objective[-LAST_GAMES:].mean(axis=0) - OPTIMUM) < NEAR
 
 
-def stability(multipliers, tolerance=NEUTRAL):
-    """Say in words whether a point attracts and rotates the game, from `game_multipliers` (n,)."""
-    moving = _moving(multipliers, tolerance)
-    if not moving.size:
-        return "neither attracts nor repels"
-    period = rotation_period(multipliers)
-    turn = "without a wave" if np.isnan(period) else f"rotates once in {period:.0f} games"
-    pull = "attracts" if attracts(multipliers, tolerance) else "repels"
-    return f"{pull} (deviations times {moving.max():.4f} a game), {turn}"
+def stalled(objective):
+    """Say whether the mean objective of the last games (games, ...) says that G is stuck: gives (...,)."""
+    return objective[-LAST_GAMES:].mean(axis=0) > STALL
+
+
+def halvings(games):
+    """List the numbers of games at which a run is a 16th, an 8th, a quarter, half and all over."""
+    return sorted({max(1, games >> halving) for halving in range(HALVINGS)})
+
+
+def settled(objective):
+    """Find the game from which on ten games' mean objective stays near -2 log 2: (games, S) give (S,), inf if none."""
+    window = min(10, len(objective))
+    means = np.lib.stride_tricks.sliding_window_view(objective, window, axis=0).mean(axis=-1)
+    far = ~(np.abs(means - OPTIMUM) < NEAR)
+    last_far = np.where(far.any(axis=0), len(far) - np.argmax(far[::-1], axis=0), 0)
+    return np.where(last_far < len(far), last_far + 1, np.inf)
+
+
+class Outcomes(NamedTuple):
+    """Where the runs of S seeds ended: arrays (S,)."""
+
+    optimal: np.ndarray  # `near_optimum`
+    stalled: np.ndarray  # `stalled`
+    halvings: np.ndarray  # (S, HALVINGS at most) `near_optimum` after a 16th, 8th, 4th, half, all of the run
+    settled: np.ndarray  # `settled`
+    gap: np.ndarray  # largest |D - 1/2| on the real samples
+    definiteness: np.ndarray  # of the last game's Hessian
+    edge: np.ndarray  # of the learning rate
+    period: np.ndarray  # games in a full turn at the equilibrium; nan if none can be seen
+    closed_form: np.ndarray  # the same for small steps
+    measured: np.ndarray  # `measured_period`
+    kept: np.ndarray  # share of a swing that half a turn leaves at the equilibrium
+    measured_kept: np.ndarray  # `measured_kept`
+
+
+def judge(model, draws, history):
+    """Judge the runs of several seeds that were trained together and stayed finite: their Outcomes."""
+    params, weights = history.params[-1], history.params[..., 2].T
+    there, (last,) = equilibrium(model, draws.x, params), run_hessians(model, draws, history, last=1)
+    return Outcomes(
+        optimal=near_optimum(history.objective),
+        stalled=stalled(history.objective),
+        halvings=np.stack([near_optimum(history.objective[:games]) for games in halvings(model.games)], axis=-1),
+        settled=settled(history.objective),
+        gap=np.abs(special.expit(params[:, 2:3] * draws.x + params[:, 3:4]) - 1 / 2).max(axis=-1),
+        definiteness=np.array([definiteness(values) for values in np.linalg.eigvalsh(last)]),
+        edge=there.edge,
+        period=there.period,
+        closed_form=there.closed_form,
+        measured=np.array([measured_period(flat_games(*run)) for run in zip(weights, there.period)]),
+        kept=there.kept,
+        measured_kept=np.array([measured_kept(*run) for run in zip(weights, there.period)]),
+    )

@@ -6,22 +6,22 @@
 D sees x + e and G(z) + e', e and e' ~ N(0, NOISE_STD) drawn apart, so that the two distributions
 come closer to overlapping and D is less sure and less steep (Arjovsky & Bottou 2017,
 arXiv:1701.04862, sec. 3). G learns through the same blurred eyes; the pictures show its samples
-without noise.
+without noise, and faintly as D sees them.
 """
 
-GAMES = 500  # games in a run
+GAMES = 500  # games (rounds) in a run
 DISCR_UPDATE = 50  # steps of the discriminator in each game
 GEN_UPDATE = 1  # steps of the generator in each game
 NOISE_STD = 1.0  # standard deviation of the noise on what the discriminator sees
 GEN_LOSS = "saturating"  # what G descends: mean log(1 - D(G(z))); or "non-saturating": mean -log D(G(z))
 
-import signal
-
-if __name__ == "__main__":  # as in gan.py
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
 import dataclasses
+import signal
+import sys
 from typing import NamedTuple
+
+if __name__ == "__main__" and not hasattr(sys, "ps1"):  # as in gan.py
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import numpy as np
 
@@ -44,7 +44,6 @@ class NoisyGAN(gan.GAN):
     """The game in which D sees everything through noise of standard deviation `noise_std`."""
 
     noise_std: float = NOISE_STD
-    file_prefix = "noisy_"
 
     def draw(self, seed):
         """Draw what `gan.GAN` draws from the seed, then the noise."""
@@ -53,17 +52,13 @@ class NoisyGAN(gan.GAN):
         noise = rng.normal(0, self.noise_std, size=(2, *draws.z_discr.shape))
         return NoisyDraws(*draws, noise_real=noise[0], noise_fake=noise[1])
 
-    def seen(self, dealt, fake):
+    def seen(self, batch, fake):
         """Return the real and the generated samples as D sees them: blurred."""
-        return dealt.x + dealt.noise_real, fake + dealt.noise_fake
+        return batch.x + batch.noise_real, fake + batch.noise_fake
 
 
 if __name__ == "__main__":
-    gan.main(
-        NoisyGAN,
-        games=GAMES,
-        discr_update=DISCR_UPDATE,
-        gen_update=GEN_UPDATE,
-        noise_std=NOISE_STD,
-        gen_loss=GEN_LOSS,
-    )
+    try:
+        gan.main(NoisyGAN, sys.argv[1:], prefix="noisy_")
+    finally:
+        hasattr(sys, "ps1") or signal.signal(signal.SIGINT, before)

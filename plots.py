@@ -1,277 +1,429 @@
 """Draw the tutorial's pictures: arrays in, figures and files out, no TensorFlow.
 
-`draw_...(ax, ...)` draws on an Axes; `..._figure(...)` composes a Figure; `png` and `gif` turn figures
-into the bytes of a file, and `save` writes them, whole or not at all. Blue is what the players make
-(generated samples, the discriminator), green is the data, red is a constant of theory.
+`draw_...(ax, ...)` draws on an Axes, and returns a `Moving` where something moves with the games;
+`..._figure(...)` composes a Figure; `png` and `gif` give a file's bytes, `save` writes them, whole or not
+at all. Blue is what the players make (samples; darker, D), green is the data, red is theory.
 
     python plots.py                                      the picture of theory, which no run enters
 """
 
-import signal
-
-if __name__ == "__main__":  # as in gan.py
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
 import argparse
 import contextlib
 import io
+import logging
 import os
+import signal
 import sys
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
+
+if __name__ == "__main__" and not hasattr(sys, "ps1"):  # as in gan.py
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+logging.getLogger("matplotlib").setLevel(logging.ERROR)  # not a word about where it keeps its fonts
 
 import matplotlib.style
 import numpy as np
 import seaborn as sns
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from PIL import Image
 from scipy import ndimage, special, stats
 
+IMAGES = Path(__file__).resolve().parent / "img"
+OPTIMUM = -2 * np.log(2)  # V where D = 1/2 everywhere: Goodfellow et al. 2014, Theorem 1
 BLUE, ORANGE, GREEN, RED, PURPLE, *_ = sns.color_palette("deep")
-BLACK, GRID, ARROW = (0.15,) * 3, (0.8,) * 3, (0.6,) * 3
-DPI = 100
-FRAME_INCHES = (8, 5.5)
+NAVY = sns.color_palette("dark")[0]
+BLACK, GRAY, ARROW, GRID = (0.15,) * 3, (0.45,) * 3, (0.7,) * 3, (0.8,) * 3
+PALE_BLUE, PALE_GREEN, PALE_RED = (tuple(0.6 + 0.4 * np.array(ink)) for ink in (BLUE, GREEN, RED))
 GAME_COLORS = sns.color_palette("flare", as_cmap=True)
-MOST_POINTS = 1500  # of the games in the complex plane
-FRAME_MILLISECONDS = 170
-NOISE_HEIGHT = -0.45  # of the line of noise, where D and the density count from 0
-DOT = {"markeredgecolor": "white", "markeredgewidth": 0.7, "zorder": 3}
-ARROW_GAP = 0.04  # between an arrow's tip and the line of samples, on the same scale
+DOT = {"marker": "o", "linestyle": "none", "markeredgecolor": "white", "markeredgewidth": 0.7, "zorder": 4}
+STILL_DPI, MOVING_DPI = 180, 100  # of figures, shown at half their size, and of the animation
+FRAME_EVERY, MOST_FRAMES = 20, 100  # games between frames of the animation, and how many it may have
+FIRST_FRAMES = (1, 2, 3, 5, 8, 13)  # games shown, too: a strong generator arrives in them
+MOST_SHOWN, MOST_SEEDS, MOST_POINTS = 20, 30, 3000  # samples in a frame, thin lines of seeds, points of a path
+PLANE_ARROWS = (17, 13)  # arrows across and up the phase plane
+NOISE_HEIGHT, SEEN_HEIGHT, ARROW_GAP = -0.45, 0.05, 0.04  # of a frame, where D counts from 0 to 1
 NODES, REACH = 64, 8  # of the quadrature over the target, and the standard deviations that it covers
 BISECTIONS = 25  # of an interval that holds a crossing: the distance feels the square of what is left
 
 
 class Scene(NamedTuple):
-    """What the frames of an animation show: F frames, K samples of each kind, M points of the axis."""
+    """What an animation shows: F frames, K samples of each kind, M points of the axis."""
 
     games: np.ndarray  # (F,) games played
     objective: np.ndarray  # (F,)
     noise: np.ndarray  # (K,) z, the same in every frame
     samples: np.ndarray  # (F, K) G(z)
     real: np.ndarray  # (K,) x
+    seen: tuple  # two arrays (F, K), real and generated samples as D sees them; empty if as they are
     grid: np.ndarray  # (M,) points of the axis
     density: np.ndarray  # (M,) target density there
     discriminator: np.ndarray  # (F, M) D there
+    path: np.ndarray  # (games + 1, 2) place in the phase plane, before the first game and after each
+
+
+class Moving(NamedTuple):
+    """What changes on an Axes from game to game."""
+
+    show: Callable  # moves the artists to where a game left them: show(game)
+    artists: tuple
+
+
+def generated_ends(params):
+    """Compute the ends of G(z)'s interval, in ascending order: (..., 4) give two arrays (...,)."""
+    return np.sort([params[..., 1], params[..., 0] + params[..., 1]], axis=0)
+
+
+def generated_mean(params):
+    """Compute the mean of G(z), uniform on [b, b + w]: params (..., 4) give (...,)."""
+    return params[..., 1] + params[..., 0] / 2
+
+
+def generated_std(params):
+    """Compute the standard deviation of G(z), |w| / sqrt(12): params (..., 4) give (...,)."""
+    return np.abs(params[..., 0]) / np.sqrt(12)
+
+
+@np.errstate(divide="ignore", invalid="ignore")
+def accuracies(params, target):
+    """Compute the shares of real and of generated samples that D gets right: params (..., 4) give two (...,).
+
+    The logit of G(z) is linear in z: negative on one side of its zero in [0, 1]. target: a frozen scipy.stats.norm.
+    """
+    w, b, slope, bias = np.moveaxis(params[..., :4], -1, 0)
+    real = stats.norm.cdf((slope * target.mean() + bias) / (np.abs(slope) * target.std()))
+    at_0, at_1 = slope * b + bias, slope * (w + b) + bias
+    zero = np.clip(at_0 / (at_0 - at_1), 0, 1)
+    return real, np.where(at_0 == at_1, at_0 < 0, np.where(at_0 < at_1, zero, 1 - zero))
+
+
+def phase_point(params):
+    """Project onto the phase plane: params (..., 4) give (generated mean, D's slope w'), (..., 2)."""
+    return np.stack([generated_mean(params), params[..., 2]], axis=-1)
+
+
+def phase_grid(scene, equilibrium):
+    """Lay places for arrows over the part of the phase plane that a run visits: two 2-D arrays, mean and slope."""
+    visited = np.vstack([scene.path, phase_point(equilibrium.params)])
+    low, high, pad = visited.min(axis=0), visited.max(axis=0), np.maximum(0.06 * np.ptp(visited, axis=0), 1e-3)
+    return np.meshgrid(*(np.linspace(*ends) for ends in zip(low - pad, high + pad, PLANE_ARROWS)))
+
+
+def frame_games(games):
+    """List the games to show: the first few, every 20th or, in a long run, fewer, and the last."""
+    step = FRAME_EVERY * -(-games // (FRAME_EVERY * MOST_FRAMES))
+    return np.unique(np.minimum([*FIRST_FRAMES, *range(step, games, step), games], games))
+
+
+def scene(draws, history, target, games, seen=None):
+    """Compute what an animation shows of some games (F,) of a run of one seed, with a scipy.stats.norm: a Scene.
+
+    seen: real and generated samples as D sees them, two arrays (F, K or more), if not as they are.
+    """
+    noise = draws.z_gen[-1, -1, :MOST_SHOWN]
+    params = history.params[games - 1][..., None]
+    samples = params[:, 0] * noise + params[:, 1]
+    shown = tuple(values[:, :MOST_SHOWN] for values in (() if seen is None else seen))
+    low, high = min(0, target.mean() - 2.5 * target.std()), max(1, target.mean() + 2.5 * target.std())
+    far = 1.5 * (high - low)  # beyond noise and data, which stay in sight whatever the samples do
+    visited = np.clip(np.concatenate([samples, *shown], axis=None), low - far, high + far)
+    grid = np.linspace(min(low, visited.min()) - 0.5, max(high, visited.max()) + 0.5, 300)
+    return Scene(
+        games=games,
+        objective=history.objective[games - 1],
+        noise=noise,
+        samples=samples,
+        real=draws.x[:MOST_SHOWN],
+        seen=shown,
+        grid=grid,
+        density=target.pdf(grid),
+        discriminator=special.expit(params[:, 2] * grid + params[:, 3]),
+        path=phase_point(np.vstack([draws.params, history.params])),
+    )
 
 
 @contextlib.contextmanager
 def style():
     """Draw the same everywhere, whatever a machine's or a folder's own Matplotlib settings are."""
     ours = {
-        "font.sans-serif": ["DejaVu Sans"],
-        "axes.titlesize": "medium",
-        "agg.path.chunksize": 10_000,
-        "lines.linewidth": 1.3,
-        "text.hinting": "no_hinting",
-        "legend.frameon": False,
-        "legend.fontsize": "small",
-    }
+        "font.sans-serif": ["DejaVu Sans"], "text.hinting": "no_hinting", "axes.titlesize": "medium",
+        "lines.linewidth": 1.3, "agg.path.chunksize": 10_000, "legend.frameon": False, "legend.fontsize": "small",
+    }  # fmt: skip
     with matplotlib.style.context(["default", sns.axes_style("whitegrid"), ours]):
         yield
 
 
-def _figure(inches):
-    figure = Figure(figsize=inches, dpi=DPI, layout="constrained")
+def _figure(inches, dpi=STILL_DPI, layout="constrained"):
+    figure = Figure(figsize=inches, dpi=dpi, layout=layout)
     FigureCanvasAgg(figure)
     return figure
 
 
-class _Players:
-    """The part of a frame that moves: arrows, samples, D's curve and the title."""
-
-    def __init__(self, ax, scene, animated=False):
-        self.scene = scene
-        still = np.zeros_like(scene.noise)
-        self.arrows = ax.quiver(
-            scene.noise, still + NOISE_HEIGHT, still, still, color=ARROW, animated=animated,
-            angles="xy", scale_units="xy", scale=1, width=0.0015, headwidth=6, headlength=8, headaxislength=7,
-        )  # fmt: skip
-        (self.samples,) = ax.plot(
-            still, still, "o", color=BLUE, label="generated samples G(z)", animated=animated, **DOT
-        )
-        (self.curve,) = ax.plot(scene.grid, 0 * scene.grid, color=BLUE, label="discriminator D(x)", animated=animated)
-        self.title = ax.set_title("Game", animated=animated)
-        self.artists = self.arrows, self.samples, self.curve, self.title
-
-    def show(self, frame):
-        scene = self.scene
-        rise = np.full_like(scene.noise, -NOISE_HEIGHT - ARROW_GAP)
-        self.arrows.set_UVC(scene.samples[frame] - scene.noise, rise)
-        self.samples.set_xdata(scene.samples[frame])
-        self.curve.set_ydata(scene.discriminator[frame])
-        self.title.set_text(f"Game {scene.games[frame]}: objective {scene.objective[frame]:.3f}")
+def _image(figure, colors=None):
+    """Copy a drawn figure to an image in the nearest of `colors` (n, 3), 256 at most, or in those that suit it."""
+    size, pixels = figure.canvas.get_width_height(), figure.canvas.buffer_rgba()
+    image, palette = Image.frombuffer("RGBA", size, pixels).convert("RGB"), Image.new("P", (1, 1))
+    if colors is None:
+        some = image.resize((size[0] // 3, size[1] // 3), Image.Resampling.NEAREST)  # a ninth is quick and enough
+        colors = np.reshape(some.quantize(256, Image.Quantize.MEDIANCUT).getpalette(), (-1, 3))
+        colors[colors.min(axis=1) > 245] = 255  # paper is white, not a mean of whites
+    palette.putpalette(np.round(colors).astype(np.uint8).tobytes())
+    return image.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
-def _draw_stage(ax, scene):
-    """Draw the part of a frame that stays."""
+def _legend(ax):
+    """Put an Axes' legend below it, where it covers nothing."""
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=4.2, ncols=2, columnspacing=1)
+
+
+def _label_ends(ax, labels):
+    """Write (height, text, color) at the right of an Axes, as near to the heights as they can stand apart."""
+    heights, texts, colors = zip(*sorted(labels, key=lambda label: label[0]))
+    ax.autoscale_view()  # or the scale would be that of an empty Axes
+    scale = ax.transData + ax.transAxes.inverted()
+    wanted = np.clip(scale.transform([(1, height) for height in heights])[:, 1], 0, 1)
+    line = 11 / 72 * ax.figure.dpi / ax.get_window_extent().height
+    sizes = line * np.array([1 + text.count("\n") for text in texts])
+    stacked = np.cumsum(sizes) - sizes / 2
+    free = wanted - stacked  # pushing up alone, or down alone, parts them; halfway between does, too
+    places = (np.maximum.accumulate(free) + np.minimum.accumulate(free[::-1])[::-1]) / 2 + stacked
+    place = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "center"}
+    for height, text, color in zip(places, texts, colors):
+        ax.annotate(text, (1, height), (4, 0), color=color, fontsize="small", linespacing=1.1, **place)
+
+
+def draw_lines(ax, lines, constants=(), **settings):
+    """Draw what a run recorded against games, and constants, each named at its end.
+
+    lines: (values (games,), name, color, linewidth); constants: (height, name, color).
+    """
+    games = np.arange(1, len(lines[0][0]) + 1)
+    shown = slice(None, None, -(-len(games) // 100_000))  # a million would cost a gigabyte
+    for values, _, color, width in lines:
+        ax.plot(games[shown], values[shown], color=color, linewidth=width)
+    for height, _, color in constants:
+        ax.axhline(height, color=color, linewidth=0.9, linestyle="--", zorder=3)
+    ax.set(**{"xlabel": "game", "xlim": (0, games[-1])} | settings)
+    ax.locator_params("x", nbins=6)  # room for the numbers of a long run
+    ends = [(np.median(values[-(len(games) // 20 + 1) :]), name, color) for values, name, color, _ in lines]
+    _label_ends(ax, [*ends, *constants])
+
+
+def draw_frame(ax, scene):
+    """Draw the stage: noise below, the samples it becomes above it, the data, its density, and D. Gives a Moving."""
     for height in (NOISE_HEIGHT, 0):
         ax.axhline(height, color=BLACK, linewidth=0.8, zorder=1)
+    ax.axhline(0.5, color=PALE_RED, linewidth=0.9, zorder=1)
     still = np.zeros_like(scene.noise)
-    ax.plot(scene.noise, still + NOISE_HEIGHT, "o", color=BLUE, markerfacecolor="white", zorder=3, label="noise z")
-    ax.plot(scene.real, np.zeros_like(scene.real), "o", color=GREEN, label="real samples x", **DOT)
-    ax.plot(scene.grid, scene.density, color=GREEN, label="target density")
-    ax.set(xlim=scene.grid[[0, -1]], ylim=(NOISE_HEIGHT - 0.1, 1.05), xlabel="z, G(z), x", ylabel="D(x), density")
-    ax.set_yticks([NOISE_HEIGHT, 0, 0.5, 1], ["noise", "0", "0.5", "1"])
+    ax.plot(scene.noise, still + NOISE_HEIGHT, "o", color=GRAY, markerfacecolor="white", zorder=4, label="noise z")
+    arrows = ax.quiver(
+        scene.noise, still + NOISE_HEIGHT, still, still, color=ARROW,
+        angles="xy", scale_units="xy", scale=1, width=0.0015, headwidth=6, headlength=8, headaxislength=7,
+    )  # fmt: skip
+    peak = max(1, scene.density.max())  # of a narrow target it would leave the picture
+    ax.plot(scene.grid, scene.density / peak, color=GREEN, label="target density" + ", scaled" * int(peak > 1))
+    ax.plot(scene.real, np.zeros_like(scene.real), color=GREEN, label="real samples x", **DOT)
+    kinds = zip(scene.seen, ("x as D sees them", "G(z) as D sees them"), (PALE_GREEN, PALE_BLUE))
+    seen = [ax.plot([], [], "o", color=color, markersize=4, label=label)[0] for _, label, color in kinds]
+    (samples,) = ax.plot(still, still, color=BLUE, label="generated samples G(z)", **DOT)
+    (curve,) = ax.plot(scene.grid, 0 * scene.grid, color=NAVY, linewidth=1.8, label="discriminator D(x)")
+    title = ax.set_title("Game")
+    ax.set(xlim=scene.grid[[0, -1]], ylim=(NOISE_HEIGHT - 0.1, 1.05), xlabel="z, G(z), x")
+    ax.set_yticks([NOISE_HEIGHT, 0, 0.5, 1], ["noise", "generated 0", "D = 1/2", "real 1"])
+
+    def show(game):
+        frame = np.searchsorted(scene.games, game, "right") - 1  # the last one that is not ahead of the game
+        arrows.set_UVC(scene.samples[frame] - scene.noise, still - NOISE_HEIGHT - ARROW_GAP)
+        samples.set_xdata(scene.samples[frame])
+        curve.set_ydata(scene.discriminator[frame])
+        title.set_text(f"Game {scene.games[frame]}: objective {scene.objective[frame]:.3f}")
+        for row, (dots, values) in enumerate(zip(seen, scene.seen), 1):
+            dots.set_data(values[frame], np.full(values.shape[1], row * SEEN_HEIGHT))
+
+    show(scene.games[-1])
+    return Moving(show, (arrows, *seen, samples, curve, title))
 
 
-def draw_frame(ax, scene, frame=-1):
-    """Draw one frame: noise below, the samples it becomes above, the data, its density, and D."""
-    _draw_stage(ax, scene)
-    _Players(ax, scene).show(frame)
+def draw_phase(ax, path, equilibrium, field, predicted=None):
+    """Draw a run as a path in the plane of the generated mean and D's slope w', coloured by game. Gives a Moving.
+
+    path (games + 1, 2); equilibrium: a record with `params` (4,); field: four 2-D arrays, mean and
+    slope and what one game adds to them; predicted (P, 4): params of a run that theory predicts.
+    """
+    mean, slope, *step = field
+    spans = [np.ptp(axis) or 1 for axis in (mean, slope)]
+    speed = np.hypot(*(part / span for part, span in zip(step, spans)))
+    slow = np.median(speed) + np.finfo(float).tiny
+    length = 0.75 / PLANE_ARROWS[0] * (0.4 + 0.6 * speed / (speed + slow))  # speeds differ by far more
+    ax.quiver(
+        mean, slope, *(part * length / (np.hypot(*step) + (speed == 0)) for part in step), color=ARROW, pivot="mid",
+        angles="xy", scale_units="width", scale=1, width=0.003, headwidth=4, headlength=4, headaxislength=3.5, zorder=1,
+    )  # fmt: skip
+    ax.plot([], [], color=GRAY, marker=r"$\rightarrow$", linestyle="none", markersize=11, label="one game from there")
+    stride = -(-len(path) // MOST_POINTS)
+    trail = LineCollection([], cmap=GAME_COLORS, clim=(0, len(path) - 1), linewidth=1.3, zorder=2)
+    ax.add_collection(trail, autolim=False)
+    if predicted is not None:
+        halo = [withStroke(linewidth=2.6, foreground="white")]
+        ax.plot(*phase_point(predicted).T, ":", color=RED, path_effects=halo, zorder=3, label="predicted")
+    goal = phase_point(equilibrium.params)
+    ax.plot(*goal, "o", color=RED, mfc="none", markersize=9, mew=1.6, zorder=4, label="equilibrium")
+    ax.plot(*path[0], "s", color=BLACK, markersize=5, zorder=3, label="start")
+    (dot,) = ax.plot([], [], color=BLACK, markersize=5.5, label="now", **DOT)
+    ax.set(xlim=(mean.min(), mean.max()), ylim=(slope.min(), slope.max()))
+    ax.set(xlabel="generated mean", ylabel="slope w' of D", title="Phase plane: the run as a path")
+    cuts = frame_games(len(path) - 1)
+
+    def show(game):
+        ends = [0, *cuts[cuts < game], game]
+        pieces = [np.vstack([path[first:last:stride], path[last]]) for first, last in pairwise(ends)]
+        trail.set_segments(pieces)
+        trail.set_array(np.add(ends[1:], ends[:-1]) / 2)
+        dot.set_data(*path[[game]].T)
+
+    show(len(path) - 1)
+    return Moving(show, (trail, dot))
+
+
+def draw_objective(ax, objective):
+    """Draw V (games,) against games, and on which side of -2 log 2 which player is ahead. Gives a Moving."""
+    low, high = min(objective.min(), OPTIMUM), max(objective.max(), OPTIMUM)
+    room = 0.15 * (high - low) or 0.1  # for the words above and below
+    ax.set_ylim(min(low - room / 3, OPTIMUM - room), max(high + room / 3, OPTIMUM + room))
+    draw_lines(ax, [(objective, "", BLACK, 0.8)], ylabel="V", title="Objective")
+    ax.axhline(OPTIMUM, color=RED, zorder=1)
+    _label_ends(ax, [(OPTIMUM, "D wins\n-2 log 2\nD is wrong", RED)])
+    (dot,) = ax.plot([], [], color=BLACK, markersize=5.5, **DOT)
+
+    def show(game):
+        ax.lines[0].set_data(np.arange(1, game + 1), objective[:game])
+        dot.set_data([game], objective[[game - 1]])
+
+    return Moving(show, (ax.lines[0], dot))
 
 
 @style()
-def gif(scene):
-    """Draw every frame over one background, in one palette, and return the bytes of a looping GIF."""
-    figure = _figure(FRAME_INCHES)
-    ax = figure.subplots()
-    _draw_stage(ax, scene)
-    players = _Players(ax, scene, animated=True)
-    figure.legend(loc="outside lower center", ncols=5, columnspacing=1.2, handletextpad=0.4)
+def gif(scene, equilibrium, field):
+    """Draw stage and path so far, as `draw_phase`, over one background, and return the bytes of a looping GIF."""
+    figure = _figure((10, 4.7), MOVING_DPI, layout=None)  # of known words: to measure them takes a fifth of the time
+    stage, plane = figure.subplots(1, 2, width_ratios=(1.3, 1))
+    figure.subplots_adjust(left=0.1, right=0.985, bottom=0.22, top=0.94, wspace=0.17)
+    moving = draw_frame(stage, scene), draw_phase(plane, scene.path, equilibrium, field)
+    figure.legend(loc="lower center", ncols=6, columnspacing=1.2, handletextpad=0.4)
+    for artist in (artist for part in moving for artist in part.artists):
+        artist.set_animated(True)  # left out of the background
     figure.canvas.draw()
     background = figure.canvas.copy_from_bbox(figure.bbox)
-    palette, frames = _palette(), []
-    for frame in range(len(scene.games)):
-        players.show(frame)
+    inks = np.vstack([BLACK, GRID, ARROW, GRAY, BLUE, NAVY, GREEN, RED, GAME_COLORS(np.linspace(0, 1, 8))[:, :3]])
+    tints = [1 - step * (1 - inks) for step in (1, 0.67, 0.33)]  # for smooth edges
+    colors, frames = 255 * np.vstack([(1, 1, 1), PALE_BLUE, PALE_GREEN, PALE_RED, *tints]), []
+    for game in scene.games:
         figure.canvas.restore_region(background)
-        for artist in players.artists:
-            ax.draw_artist(artist)
-        frames.append(_image(figure).quantize(palette=palette, dither=Image.Dither.NONE))
-    buffer = io.BytesIO()
-    frames[0].save(
-        buffer, "GIF", save_all=True, append_images=frames[1:], duration=FRAME_MILLISECONDS, loop=0, optimize=True
-    )
+        for part in moving:
+            part.show(game)
+            for artist in part.artists:
+                artist.axes.draw_artist(artist)
+        frames.append(_image(figure, colors))
+    times = [340 if game <= FIRST_FRAMES[-1] else 170 for game in scene.games[:-1]] + [2000]  # milliseconds
+    buffer, first, *others = io.BytesIO(), *frames
+    first.save(buffer, "GIF", save_all=True, append_images=others, duration=times, loop=0, optimize=True)
     return buffer.getvalue()
 
 
-def _palette():
-    """Build the palette of all frames: white, every ink, and steps between for smooth edges."""
-    steps = {BLACK: (1, 0.67, 0.33), GRID: (1, 0.5), ARROW: (1, 0.5), BLUE: (1, 0.5), GREEN: (1, 0.5)}
-    tints = [1 - step * (1 - np.array(ink)) for ink, some in steps.items() for step in some]
-    colors = np.vstack([[1, 1, 1], *tints])
-    image = Image.new("P", (1, 1))
-    image.putpalette(np.round(255 * colors).astype(np.uint8).tobytes())
-    return image
+def draw_turns(ax, objective, turns, period):
+    """Mark on V (games,) the games in which D was flat, half a turn apart, beside those that theory predicts.
 
-
-def _games_axis(ax, values):
-    """Count the games of a run from 1 along the axis of `values`, and label it."""
-    ax.set(xlabel="game", xlim=(0, len(values)))
-    return np.arange(1, len(values) + 1)
-
-
-def draw_objective(ax, objective, optimum, turns, period):
-    """Draw V against games with its value at the optimum, and its wave beside the predicted one.
-
-    turns are the games in which D was flat, half a turn apart; period is the predicted full turn in
-    games, or nan. The prediction is laid through the last of the first four turns.
+    period: a full turn in games, or nan; it is laid through the last of the first four turns.
     """
-    ax.plot(_games_axis(ax, objective), objective, color=BLACK, linewidth=0.8, label="objective V")
-    ax.axhline(optimum, color=RED, zorder=1, label="-2 log 2: D = 1/2 everywhere")
-    if len(turns) > 1 and np.isfinite(period):
-        ax.plot(turns, np.full(len(turns), optimum), "o", color=BLUE, label="D flat: half a turn done", **DOT)
-        predicted = np.arange(turns[:4][-1] % (period / 2), min(turns[-1] + period / 4, len(objective)), period / 2)
-        bottom, top = ax.get_ylim()
-        ax.vlines(predicted, bottom, top, color=RED, linestyle=":", label=f"predicted, every {period / 2:.0f} games")
-        ax.set_ylim(bottom, top)
-    ax.set(ylabel="V", title="Objective")
-
-
-def draw_gradient(ax, gradient, player, symbol):
-    """Draw the norm of a player's whole gradient, weight and bias, against games."""
-    ax.plot(_games_axis(ax, gradient), gradient, color=PURPLE, linewidth=0.8, label="gradient norm")
-    ax.set(ylabel=f"norm of {symbol}'s gradient", ylim=(0, None), title=f"Gradient magnitude: {player}")
+    if len(turns) < 2 or not np.isfinite(period):
+        return
+    ax.plot(turns, objective[np.subtract(turns, 1)], color=NAVY, label="D flat: half a turn done", **DOT)
+    predicted = np.arange(turns[:4][-1] % (period / 2), min(turns[-1] + period / 4, len(objective)), period / 2)
+    label, whole = f"predicted, every {period / 2:.0f} games", ax.get_xaxis_transform()
+    ax.vlines(predicted, 0, 1, color=RED, linestyle=":", label=label, transform=whole)
+    _legend(ax)
 
 
 @style()
-def summary_figure(scene, history, optimum, turns, period):
-    """Compose the last frame, the objective with its wave, and both players' gradients."""
-    figure = _figure((10, 7.5))
+def summary_figure(scene, history, equilibrium, turns):
+    """Compose the last frame, the objective with its wave, and both players' gradients.
+
+    equilibrium: a record with `period`, a full turn in games, or nan; turns: games in which D was flat.
+    """
+    figure = _figure((9, 7))
     axes = figure.subplots(2, 2)
     draw_frame(axes[0, 0], scene)
-    draw_objective(axes[0, 1], history.objective, optimum, turns, period)
-    draw_gradient(axes[1, 0], history.discr_gradient, "discriminator", "D")
-    draw_gradient(axes[1, 1], history.gen_gradient, "generator", "G")
-    handles = [axes[row, column].get_legend_handles_labels() for row, column in ((0, 0), (0, 1), (1, 0))]
-    figure.legend(*map(sum, zip(*handles), ([], [])), loc="outside lower center", ncols=5)
+    _legend(axes[0, 0])
+    draw_objective(axes[0, 1], history.objective)
+    draw_turns(axes[0, 1], history.objective, turns, equilibrium.period)
+    for ax, player, gradient in zip(axes[1], ("D", "G"), (history.discr_gradient, history.gen_gradient)):
+        ax.set_yscale("log" if gradient.any() else "linear")
+        draw_lines(ax, [(gradient, "", PURPLE, 0.8)], ylabel="norm, log scale", title=f"Gradient of {player}")
+        ax.minorticks_off()
+        ax.yaxis.set_major_formatter("{x:g}")
     return figure
-
-
-def _linear_part(values):
-    """Choose where a symlog axis is linear: below the decade in which the smallest of each row
-    (games, n) usually lies, down to a millionth of the largest of all."""
-    size = np.abs(values)
-    return 10.0 ** np.floor(np.log10(max(np.median(size.min(axis=1)), 1e-6 * size.max(), 1e-300)))
 
 
 def draw_eigenvalues(ax, eigenvalues):
-    """Draw the sorted eigenvalues (games, 4) of the Hessian, so that the sign of each can be read."""
-    ax.axhline(0, color=BLACK, linewidth=1, label="zero")
-    games = _games_axis(ax, eigenvalues)
-    for number, (values, color) in enumerate(zip(eigenvalues.T, (RED, ORANGE, GREEN, BLUE, PURPLE)), 1):
-        ax.plot(games, values, color=color, linewidth=1, label=f"eigenvalue {number}")
-    ax.set_yscale("symlog", linthresh=_linear_part(eigenvalues))
+    """Draw the sorted eigenvalues (games, 4) of the Hessian, so that the sign of each can be read.
+
+    They have names if they end as at equilibria: two below zero, one above, one of no size beside them.
+    """
+    size, last = np.abs(eigenvalues), np.median(eigenvalues[-50:], axis=0)
+    if last[1] < 0 < last[3] and abs(last[2]) < 0.1 * min(-last[1], last[3]):
+        names = "D's steep\ndirection", "saddle: falls", "line of\nequilibria", "saddle: rises"
+        title = "Hessian of V: saddle, line of equilibria"
+    else:
+        names, title = ("smallest", "second", "third", "largest"), f"Hessian of V: {np.sum(last < 0)} of 4 end below 0"
+    small = max(np.median(size.min(axis=1)), 1e-6 * size.max(), 1e-300)  # the axis is linear below its decade
+    ax.set_yscale("symlog", linthresh=10.0 ** np.floor(np.log10(small)))
+    ax.axhline(0, color=BLACK, linewidth=1)
+    lines = zip(eigenvalues.T, names, (RED, ORANGE, GREEN, BLUE), np.ones(4))
+    draw_lines(ax, list(lines), ylabel="eigenvalue", title=title)
     ax.yaxis.set_major_formatter("{x:g}")
-    ax.set(ylabel="eigenvalue", title="Hessian of V")
-
-
-def draw_rotations(ax, eigenvalues):
-    """Draw the eigenvalues (games, 4) of the game's Jacobian in the complex plane, coloured by game."""
-    games, count = np.indices(eigenvalues.shape)[0] + 1, len(eigenvalues)
-    shown = slice(None, None, -(-count // MOST_POINTS))
-    ax.axvspan(-1e6, 0, color=GREEN, alpha=0.12, linewidth=0, label="stable: Re < 0")
-    ax.axvline(0, color=BLACK, linewidth=1)
-    points = ax.scatter(
-        *(part[shown].ravel() for part in (eigenvalues.real, eigenvalues.imag)),
-        c=games[shown].ravel(),
-        s=7,
-        cmap=GAME_COLORS,
-        zorder=3,
-    )
-    ax.set_xscale("symlog", linthresh=max(1e-3, _linear_part(eigenvalues.real)))
-    ax.xaxis.get_major_locator().set_params(numticks=6)
-    ax.xaxis.set_major_formatter("{x:g}")
-    reach = max(0.05, 1.15 * np.abs(eigenvalues.imag).max())
-    low, high = eigenvalues.real.min(), eigenvalues.real.max()
-    ax.set(xlim=(2 * low, max(2 * high, 0.02)), ylim=(-reach, reach), xlabel="real part", ylabel="imaginary part")
-    ax.set_title("Jacobian of the game")
-    ax.tick_params(axis="x", labelsize="small")
-    ax.figure.colorbar(points, ax=ax, label="game")
 
 
 @style()
-def hessian_figure(eigenvalues, rotations):
-    """Compose the eigenvalues (games, 4) of the Hessian of V and, complex, of the game's Jacobian."""
-    figure = _figure((10, 4.8))
+def hessian_figure(scene, eigenvalues, equilibrium, field, predicted=None):
+    """Compose the eigenvalues (games, 4) of the Hessian of V and the run's path in the phase plane, as `draw_phase`."""
+    figure = _figure((9, 4.4))
     left, right = figure.subplots(1, 2)
     draw_eigenvalues(left, eigenvalues)
-    draw_rotations(right, rotations)
-    figure.legend(loc="outside lower center", ncols=6)
+    trail, dot = draw_phase(right, scene.path, equilibrium, field, predicted).artists
+    dot.set_label("end")
+    figure.colorbar(trail, ax=right, label="game", pad=0.02)
+    figure.legend(loc="outside lower center", ncols=5, columnspacing=1.5)
     return figure
 
 
-def draw_band(ax, games, values, target, color, label):
-    """Draw the median and the band of 90% of the seeds' values (games, S) against games, and a target's line."""
-    seeds = np.shape(values)[1]
-    sns.lineplot(
-        x=np.repeat(games, seeds), y=np.ravel(values), ax=ax, color=BLUE, label="median of the seeds",
-        estimator="median", errorbar=("pi", 90), err_kws={"label": "90% of the seeds"}, legend=False,
-    )  # fmt: skip
-    ax.axhline(target, color=color, zorder=1, label="-2 log 2" if color == RED else "target")
-    ax.set(xlabel="game", xlim=(0, games[-1]), ylabel=label, title=label[0].upper() + label[1:])
-
-
 @style()
-def seeds_figure(games, objective, mean, std, optimum, target):
-    """Compose objective, generated mean and generated std of many seeds (games, S), with their targets."""
-    figure = _figure((10, 3.6))
-    left, middle, right = figure.subplots(1, 3)
-    draw_band(left, games, objective, optimum, RED, "objective V")
-    draw_band(middle, games, mean, target.mean(), GREEN, "generated mean")
-    draw_band(right, games, std, target.std(), GREEN, "generated std")
-    handles = left.get_legend_handles_labels()[0] + right.lines[-1:]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+def seeds_figure(games, objective, params, optimal, target):
+    """Compose objective (F, S), generated mean and std of many seeds against games (F,), by their outcome.
+
+    params (F, S, 4); optimal (S,): whether a seed ended at the optimum; target: a frozen scipy.stats.norm.
+    """
+    figure, thin = _figure((9, 3.6)), np.arange(len(optimal)) < MOST_SEEDS
+    panels = (
+        ("Objective V", objective, OPTIMUM, "-2 log 2", RED),
+        ("Generated mean", generated_mean(params), target.mean(), "target", GREEN),
+        ("Generated std", generated_std(params), target.std(), "target", GREEN),
+    )
+    for ax, (name, values, *goal) in zip(figure.subplots(1, 3), panels):
+        for outcome, ink, seeds in (("at the optimum", BLUE, optimal), ("elsewhere", ORANGE, ~optimal)):
+            ax.plot(games, values[:, seeds & thin], color=ink, linewidth=0.6, alpha=0.5)
+            if seeds.any():
+                label = f"{seeds.sum()} of {len(seeds)} seeds {outcome} after {games[-1]} games: median"
+                ax.plot(games, np.median(values[:, seeds], axis=1), color=ink, linewidth=2.2, label=label)
+        ax.axhline(goal[0], color=goal[2], zorder=3)
+        ax.set(xlabel="game", xlim=(0, games[-1]), title=name)
+        ax.locator_params("x", nbins=5)
+        _label_ends(ax, [goal])
+    ax.plot([], [], color=GRAY, linewidth=0.6, label=f"the first {thin.sum()} seeds, one by one")
+    figure.legend(handles=ax.get_legend_handles_labels()[0], loc="outside lower center", ncols=2)
     return figure
 
 
@@ -280,8 +432,8 @@ def jensen_shannon(target, low, high):
 
     JSD = KL(p, (p + q) / 2) / 2 + KL(q, (p + q) / 2) / 2: Goodfellow et al. 2014, proof of Theorem 1.
     With r = p / q it is log 2 - 1/2 * the mean under q of (1 + r) log(1 + r) - r log r, which vanishes
-    with r: log 2 is what no overlap leaves. target: a frozen scipy.stats.norm. low, high (...), in
-    either order or equal, give (...,).
+    with r: log 2 is what no overlap leaves. low, high (...), in either order or
+    equal, give (...,).
     """
     low, high = np.minimum(low, high), np.maximum(low, high)
     mean, reach, width = target.mean(), REACH * target.std(), high - low
@@ -301,13 +453,11 @@ def wasserstein(target, low, high):
     W1 = integral of |x(t) - u(t)| dt over 0 < t < 1, between the quantiles of the two at t (Arjovsky
     et al. 2017, arXiv 1701.07875, for W1). Here u(t) = low + width t, and x(t) has the antiderivative
     mean t - std^2 pdf(x(t)), so it is exact once the crossings of x and u, three at most, are found.
-    target: a frozen scipy.stats.norm. low, high (...), in either order or equal, give (...,).
+    low, high (...), in either order or equal, give (...,).
     """
     low, high = np.minimum(low, high), np.maximum(low, high)
     mean, std, width = target.mean(), target.std(), high - low
-
-    def above(x):
-        return x > low + width * target.cdf(x)
+    above = lambda x: x > low + width * target.cdf(x)
 
     # The difference rises, falls between mean - turn and mean + turn, where width * pdf > 1, and rises
     # again, so each third has one crossing or none. Without one, bisection ends at its right: no harm.
@@ -328,9 +478,8 @@ def wasserstein(target, low, high):
 def kullback_leibler(target, low, high):
     """Compute KL(q, p) of the uniform q on [low, high] from the target p, in nats; KL(p, q) is infinite.
 
-    KL(q, p) = mean under q of log q - log p = ((middle - mean)^2 + width^2 / 12) / (2 std^2)
-    + log(std sqrt(2 pi) / width). target: a frozen scipy.stats.norm. low, high (...), in either order
-    but not equal, give (...,).
+    It is the mean under q of log q - log p, whose square has the mean of its middle's plus width^2 / 12.
+    target: a frozen scipy.stats.norm. low, high (...), in either order but not equal, give (...,).
     """
     width = np.abs(np.subtract(high, low))
     return width**2 / (24 * target.var()) - target.logpdf(np.add(low, high) / 2) - np.log(width)
@@ -345,110 +494,52 @@ def best_objective(target, low, high):
 
 
 def best_discriminator(target, low, high, grid):
-    """Compute D* = p / (p + q), the best D of all against the uniform q on [low, high], on a grid (M,).
+    """Compute the best D of all, p / (p + q), against the uniform q on [low, high], on a grid (M,).
 
-    Goodfellow et al. 2014, Proposition 1. target: a frozen scipy.stats.norm. low and high, numbers in
-    either order, give (M,).
+    Goodfellow et al. 2014, Proposition 1. target: a frozen scipy.stats.norm; low and high in either order.
     """
     low, high = min(low, high), max(low, high)
     ratio = (high - low) * target.pdf(grid)  # p / q on q's interval; elsewhere q is 0
     return np.where((low <= grid) & (grid <= high), ratio / (1 + ratio), 1.0)
 
 
-def _legend(ax, handles=None):
-    """Put an Axes' legend below it, where it covers nothing."""
-    handles = handles or ax.get_legend_handles_labels()[0]
-    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=4.5, ncols=2)
-
-
-def draw_losses(ax, discr_loss, gen_loss):
-    """Draw what each player descends against games, with its value where D = 1/2 everywhere."""
-    games = _games_axis(ax, discr_loss)
-    ax.plot(games, discr_loss, color=BLUE, linewidth=0.8, label="D's loss, -V")
-    ax.plot(games, gen_loss, color=ORANGE, linewidth=0.8, label="G's loss")
-    saturating = gen_loss.min() < 0  # log(1 - D) is never positive, -log D never negative
-    ax.axhline(
-        2 * np.log(2), color=RED, zorder=1, label=f"D = 1/2 everywhere: 2 log 2, {'-' if saturating else ''}log 2"
-    )
-    ax.axhline(-np.log(2) if saturating else np.log(2), color=RED)
-    ax.set(ylabel="loss", title="Losses")
-    _legend(ax)
-
-
-def draw_accuracy(ax, accuracy_real, accuracy_fake):
-    """Draw the share of samples of each kind that D gets right, as a running mean, against games.
-
-    The share of a few samples jumps in steps: its mean over a fiftieth of the games shows where it goes.
-    """
-    games = _games_axis(ax, accuracy_real)
-    window = -(-len(games) // 50)
-    real, fake = 100 * ndimage.uniform_filter1d([accuracy_real, accuracy_fake], window, output=float)
-    ax.plot(games, real, color=GREEN, linewidth=2.5, label="on real samples")
-    ax.plot(games, fake, color=BLUE, label="on generated samples")
-    ax.axhline(50, color=RED, label="50%: guessing")
-    ax.set(ylabel=f"right (%), mean of {window} games", ylim=(-4, 104), title="Accuracy of D")
-    _legend(ax)
-
-
-def draw_moments(ax, mean, std, target):
-    """Draw the generated mean and standard deviation, quality and diversity, against games."""
-    games = _games_axis(ax, mean)
-    ax.plot(games, mean, color=BLUE, label="generated mean")
-    ax.plot(games, std, color=BLUE, linestyle="--", label="generated std")
-    ax.axhline(target.mean(), color=GREEN, label="target mean")
-    ax.axhline(target.std(), color=GREEN, linestyle="--", label="target std")
-    ax.set(ylabel="mean, std", title="Quality and diversity")
-    _legend(ax)
-
-
-def draw_distances(ax, divergence, distance):
-    """Draw JSD and, on an axis of its own at the right, Wasserstein-1 against games, both from 0."""
-    games, right = _games_axis(ax, divergence), ax.twinx()
-    lines = [
-        *ax.plot(games, divergence, color=BLUE, linewidth=2.5, label="JSD"),
-        ax.axhline(np.log(2), color=RED, linestyle="--", zorder=3, label="log 2: JSD without overlap"),
-        *right.plot(games, distance, color=ORANGE, label="Wasserstein-1"),
-    ]
-    ax.set(ylim=(0, 0.75), title="Distance from the target")
-    ax.set_ylabel("JSD (nats)", color=BLUE)
-    right.set(ylim=(0, None))
-    right.set_ylabel("Wasserstein-1 (units of x)", color=ORANGE)
-    right.grid(False)
-    _legend(ax, handles=lines)
-
-
 @style()
-def monitor_figure(discr_loss, gen_loss, accuracy_real, accuracy_fake, mean, std, target, divergence, wasserstein):
+def monitor_figure(history, target, saturating):
     """Compose losses, D's accuracies, generated moments and distances from the target, against games.
 
-    All are arrays (games,), but target is a frozen scipy.stats.norm. discr_loss is -V and gen_loss what
-    G descends; the accuracies are shares from 0 to 1; mean and std are those of G(z), divergence and
-    wasserstein its distances from the target.
+    history: a record with params (games, 4), objective and gen_loss (games,); target: a frozen
+    scipy.stats.norm; saturating: whether gen_loss is log(1 - D(G(z))). Accuracies are running means.
     """
-    figure = _figure((10, 7.5))
-    axes = figure.subplots(2, 2)
-    draw_losses(axes[0, 0], discr_loss, gen_loss)
-    draw_accuracy(axes[0, 1], accuracy_real, accuracy_fake)
-    draw_moments(axes[1, 0], mean, std, target)
-    draw_distances(axes[1, 1], divergence, wasserstein)
-    for ax in axes.flat:
-        ax.locator_params("x", nbins=6)  # room for the numbers of a long run
+    figure, params, ends = _figure((9, 6.6)), history.params, generated_ends(history.params)
+    axes = figure.subplot_mosaic([["losses", "accuracy"], ["moments", [["divergence"], ["distance"]]]])
+    losses = [(-history.objective, "D's loss, -V", NAVY, 0.8), (history.gen_loss, "G's loss", ORANGE, 0.8)]
+    rest = (OPTIMUM / 2 if saturating else -OPTIMUM / 2), "D = 1/2", RED
+    draw_lines(axes["losses"], losses, [(-OPTIMUM, "D = 1/2", RED), rest], ylabel="loss", title="Losses")
+    window = -(-len(params) // 25)
+    real, fake = 100 * ndimage.uniform_filter1d(accuracies(params, target), window, output=float)
+    both, real, fake = ((real + fake) / 2, "both", GRAY, 3), (real, "real", GREEN, 1.5), (fake, "generated", BLUE, 0.7)
+    settings = {"ylabel": f"right (%), mean of {window} games", "ylim": (-4, 104), "title": "Accuracy of D"}
+    draw_lines(axes["accuracy"], [both, real, fake], [(50, "guessing", RED)], **settings)
+    moments = [(generated_mean(params), "mean", BLUE, 1.3), (generated_std(params), "std", NAVY, 1.3)]
+    goals = (target.mean(), "target mean", GREEN), (target.std(), "target std", GREEN)
+    draw_lines(axes["moments"], moments, goals, ylabel="mean, std", title="Generated samples: quality, diversity")
+    divergence = jensen_shannon(target, *ends), "JSD (nats)", PURPLE, 2.2
+    distance = wasserstein(target, *ends), "Wasserstein-1\n(units of x)", ORANGE, 1.8
+    settings = {"xlabel": "", "ylim": (0, 0.8), "title": "Distances from the target"}
+    draw_lines(axes["divergence"], [divergence], [(np.log(2), "no overlap:\nlog 2", RED)], **settings)
+    axes["divergence"].tick_params(labelbottom=False)
+    draw_lines(axes["distance"], [distance], ylim=(0, 1.1 * distance[0].max()))
     return figure
 
 
 def draw_slopes(ax):
-    """Draw the slope that G receives from either loss, by the logit of D(G(z)), against D(G(z)).
-
-    d log(1 - D) / d logit = -D and d (-log D) / d logit = D - 1: Goodfellow et al. 2014, section 3.
-    """
-    logit = np.linspace(-8, 8, 801)
-    saturating = np.gradient(special.log_expit(-logit), logit)
-    non_saturating = np.gradient(-special.log_expit(logit), logit)
-    ax.plot(special.expit(logit), np.abs(saturating), color=BLUE, label="saturating, log(1 - D): slope D")
-    ax.plot(special.expit(logit), np.abs(non_saturating), color=ORANGE, label="non-saturating, -log D: slope 1 - D")
+    """Draw against D(G(z)) how much either loss of G changes with its logit: Goodfellow et al. 2014, section 3."""
+    fooled = np.linspace(0, 1, 101)
+    ax.plot(fooled, fooled, color=BLUE, label="saturating, log(1 - D): slope D")
+    ax.plot(fooled, 1 - fooled, color=ORANGE, label="non-saturating, -log D: slope 1 - D")
     ax.axvline(0.5, color=RED, label="equilibrium: D = 1/2")
     ax.set(xlabel="D(G(z)): 0 if found out, 1 if D is fooled", xlim=(0, 1), ylabel="|d loss / d logit|", ylim=(0, 1))
-    ax.set_title("(a) The slope that G receives from either loss")
+    ax.set_title("(a) Found out, G still feels -log D, not log(1 - D)")
     _legend(ax)
 
 
@@ -456,7 +547,6 @@ def rotate(steps, rate, alternating):
     """Play V(x, y) = x y by gradient steps from (1, 0): x descends it, y climbs it.
 
     x' = x - rate y and y' = y + rate x, or y + rate x' if alternating. Returns an array (steps + 1, 2).
-    Simultaneous steps multiply x^2 + y^2 by 1 + rate^2; alternating ones keep x^2 + y^2 - rate x y.
     """
     path = [(1.0, 0.0)]
     for _ in range(steps):
@@ -467,62 +557,190 @@ def rotate(steps, rate, alternating):
 
 
 def draw_rotation(ax, steps=126, rate=0.1):
-    """Draw two ways to play V(x, y) = x y: simultaneous steps spiral outwards, alternating ones circle."""
-    circle, spiral = rotate(steps, rate, alternating=True), rotate(steps, rate, alternating=False)
+    """Draw two ways to play V(x, y) = x y: on a spiral outwards and round an ellipse."""
+    ellipse, spiral = rotate(steps, rate, alternating=True), rotate(steps, rate, alternating=False)
     ax.plot(*spiral.T, ".-", color=ORANGE, linewidth=0.8, markersize=4, label="simultaneous steps: a spiral")
-    ax.plot(*circle.T, ".-", color=BLUE, linewidth=0.8, markersize=4, label="alternating steps: a circle")
-    ax.plot(*circle[0], "o", color=BLACK, label="start", **DOT)
-    ax.plot(0, 0, "o", color=RED, label="equilibrium", **DOT)
-    ax.set(xlabel="x, descends V", ylabel="y, climbs V", title=f"(b) V(x, y) = x y: {steps} steps of rate {rate}")
-    ax.set_aspect("equal", adjustable="datalim")
+    ax.plot(*ellipse.T, ".-", color=BLUE, linewidth=0.8, markersize=4, label="alternating steps: an ellipse")
+    ax.plot(*ellipse[0], color=BLACK, label="start", **DOT)
+    ax.plot(0, 0, color=RED, label="equilibrium", **DOT)
+    ax.set(title="(b) V(x, y) = x y: neither way gets to the equilibrium", ylabel="y, climbs V")
+    ax.set(xlabel=f"x, descends V; {steps} steps of rate {rate}", aspect="equal", adjustable="datalim")
     _legend(ax)
 
 
-def draw_slide(ax, target, width=2.4, start=-5):
-    """Draw three distances of data and generator as the generator's middle slides from `start` to the target's."""
-    middle = np.linspace(start, target.mean(), 400)
+def draw_slide(ax, target):
+    """Draw three distances of data and generator as the generator slides towards the target's mean."""
+    mean, width = target.mean(), 2.4 * target.std()
+    middle = np.linspace(mean - 10 * target.std(), mean, 400)
     ends = middle - width / 2, middle + width / 2
     ax.plot(middle, jensen_shannon(target, *ends), color=BLUE, linewidth=2.5, label="JSD (nats)")
     ax.plot(middle, kullback_leibler(target, *ends), color=PURPLE, label="KL(generated, data) (nats)")
     ax.plot(middle, wasserstein(target, *ends), color=ORANGE, label="Wasserstein-1 (units of x)")
     ax.axhline(np.log(2), color=RED, linestyle="--", label="log 2: JSD without overlap")
-    ax.text(0.03, 0.1, "KL(data, generated) is infinite throughout", color=PURPLE, transform=ax.transAxes)
-    ax.set(xlabel=f"middle of G(z), of width {width}; the data's is {target.mean():g}", ylabel="distance, log scale")
+    why = "Why not KL? It needs both densities;\na GAN has only samples. The other,\nKL(data, generated), is infinite."
+    ax.text(0.98, 0.97, why, color=PURPLE, fontsize="small", ha="right", va="top", transform=ax.transAxes)
+    ax.set(xlabel=f"middle of G(z), of width {width:g}; the data's is {mean:g}", ylabel="distance, log scale")
     ax.set(xlim=middle[[0, -1]], ylim=(0.06, 100), yscale="log", title="(c) JSD is flat where it should pull")
     ax.yaxis.set_major_formatter("{x:g}")
     _legend(ax)
 
 
-def draw_best_discriminator(ax, target, middle, width):
-    """Draw D* against a uniform generator, and the target's density, with V* in the title."""
+def draw_best_discriminator(ax, target, middle, width, words):
+    """Draw the target's density and D* against a uniform generator; words, with V*, are the title."""
     low, high = middle - width / 2, middle + width / 2
-    grid = np.union1d(np.linspace(-1, 9, 1000), np.nextafter([low, low, high, high], [low, -np.inf, high, np.inf]))
+    left, right = target.mean() - 6 * target.std(), target.mean() + 4 * target.std()
+    edges = np.nextafter([low, low, high, high], [low, -np.inf, high, np.inf])
+    grid = np.union1d(np.linspace(left, right, 1000), edges)
     ax.axvspan(low, high, color=BLUE, alpha=0.2, linewidth=0, label="generated samples G(z)")
     ax.plot(grid, target.pdf(grid), color=GREEN, label="target density")
-    ax.plot(grid, best_discriminator(target, low, high, grid), color=BLUE, label="best discriminator D*")
+    ax.plot(grid, best_discriminator(target, low, high, grid), color=NAVY, label="best discriminator D*")
     ax.axhline(0.5, color=RED, label="equilibrium: D = 1/2")
-    ax.set(xlim=(-1, 9), ylim=(0, 1.06), yticks=(0, 0.5, 1), ylabel="D*, density")
-    ax.set_title(f"w = {width} around {middle:g}: V* = {best_objective(target, low, high):.4f}")
+    ax.set(xlim=(left, right), ylim=(0, 1.06), yticks=(0, 0.5, 1), yticklabels=["generated 0", "1/2", "real 1"])
+    ax.set_title(f"{words}: V* = {best_objective(target, low, high):.4f}", fontsize="small")
 
 
 @style()
 def theory_figure(target):
-    """Compose what theory says of these games: G's slope, rotation, distances and the best D.
-
-    target: a frozen scipy.stats.norm.
-    """
-    figure = _figure((10, 8.2))
+    """Compose what theory says of these games against a scipy.stats.norm: G's slope, rotation, distances, best D."""
+    figure = _figure((9, 7.6))
     axes = figure.subplot_mosaic([["slopes", "rotation"], ["slide", [["stalled"], ["narrow"]]]])
     draw_slopes(axes["slopes"])
     draw_rotation(axes["rotation"])
     draw_slide(axes["slide"], target)
-    draw_best_discriminator(axes["stalled"], target, 0.9, 0.4)
-    draw_best_discriminator(axes["narrow"], target, 5, 2.4)
-    axes["stalled"].set_title("(d) Stalled, " + axes["stalled"].get_title())
+    mean, std = target.mean(), target.std()
+    far, narrow = "(d) Far off, D* is sure and flat under G", "Right mean, too narrow"
+    draw_best_discriminator(axes["stalled"], target, mean - 4.1 * std, 0.4 * std, far)
+    draw_best_discriminator(axes["narrow"], target, mean, 2.4 * std, narrow)
     axes["stalled"].tick_params(labelbottom=False)
-    axes["narrow"].set(xlabel="x, G(z)", title="Right mean, too narrow, " + axes["narrow"].get_title())
+    axes["narrow"].set_xlabel("x, G(z)")
     _legend(axes["narrow"])
     return figure
+
+
+KNOBS = {  # settings that the window can change, and to what; gen_loss besides
+    "discr_update": (1, 2, 3, 5, 10, 20, 50, 100),
+    "gen_update": (1, 2, 3, 5, 10, 20, 50, 100),
+    "learning_rate": (0.01, 0.02, 0.05, 0.08, 0.1, 0.12, 0.14, 0.16, 0.2, 0.5, 1.0),
+    "init_std": (0.0, 0.01, 0.1, 0.5, 1.0, 2.0, 5.0),
+    "noise_std": (0.0, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0),
+    "seed": tuple(range(100)),
+}
+LOSSES = "saturating", "non-saturating"
+
+
+class Explorer:
+    """A window on one run: stage, phase plane and V, a slider for the game, and knobs that train it again.
+
+    figure: an empty Figure. train: a function of settings, a dict, that gives what to draw, (scene,
+    history, equilibrium, turns, (field, predicted)), or None if the run overflowed, and a line in words.
+    """
+
+    @style()
+    def __init__(self, figure, train, settings):
+        from matplotlib.widgets import Button, RadioButtons, Slider
+
+        self.figure, self.train, self.start, self.settings = figure, train, settings, dict(settings)
+        boxes = (0.09, 0.5, 0.4, 0.44), (0.57, 0.5, 0.38, 0.44), (0.09, 0.17, 0.4, 0.23)
+        self.axes = [figure.add_axes(box) for box in boxes]
+        self.verdict = figure.text(0.09, 0.085, "")
+        self.choices = {name: sorted({*KNOBS[name], settings[name]}) for name in KNOBS if name in settings}
+        self.knobs = {}
+        for row, (name, values) in enumerate(self.choices.items()):
+            box, place = figure.add_axes((0.7, 0.37 - 0.04 * row, 0.2, 0.03)), values.index(settings[name])
+            knob = Slider(box, name.replace("_", " "), 0, len(values) - 1, valinit=place, valstep=1, color=GRAY)
+            knob.label.set_x(-0.04)
+            knob.on_changed(lambda place, name=name: self.turn(name, self.choices[name][int(place)]))
+            self.knobs[name] = knob
+        chosen = LOSSES.index(settings["gen_loss"])
+        self.loss = RadioButtons(figure.add_axes((0.63, 0.035, 0.15, 0.08)), LOSSES, chosen)
+        self.loss.on_clicked(lambda loss: self.turn("gen_loss", loss))
+        self.back = Button(figure.add_axes((0.8, 0.045, 0.15, 0.06)), "put everything back")
+        self.back.on_clicked(self.put_back)
+        games, box = settings["games"], figure.add_axes((0.09, 0.03, 0.4, 0.03))
+        self.scrubber = Slider(box, "game", 1, games, valinit=games, valstep=1, color=GRAY)
+        self.scrubber.drawon = False  # drawn with what moves
+        self.scrubber.on_changed(self.scrub)
+        figure.canvas.mpl_connect("draw_event", self.keep)
+        figure.canvas.mpl_connect("button_release_event", lambda _: self.stale and self.retrain())
+        self.retrain()
+
+    def turn(self, name, value):
+        """Take the value of a knob; train when it is let go."""
+        self.settings[name], self.stale = value, True
+        if name in self.knobs and self.knobs[name].drag_active:
+            self.knobs[name].valtext.set_text(f"{value:g}")
+        else:
+            self.retrain()
+
+    def put_back(self, _):
+        """Put all knobs back to where they were at first."""
+        self.settings = dict(self.start)
+        for name, knob in self.knobs.items():
+            knob.eventson = False
+            knob.set_val(self.choices[name].index(self.start[name]))
+            knob.eventson = True
+        self.loss.eventson = False
+        self.loss.set_active(LOSSES.index(self.start["gen_loss"]))
+        self.loss.eventson = True
+        self.retrain()
+
+    @style()
+    def retrain(self):
+        """Train with the settings as they are and draw the whole window."""
+        run, words = self.train(self.settings)
+        self.stale, self.moving, self.background = False, [], None
+        self.verdict.set_text(words)
+        for name, knob in self.knobs.items():
+            knob.valtext.set_text(f"{self.settings[name]:g}")
+        for ax in self.axes:
+            ax.clear()
+            ax.set_visible(run is not None)
+        if run:
+            scene, history, equilibrium, _, plane = run
+            stage, phase, objective = self.axes
+            self.moving = [
+                draw_frame(stage, scene), draw_phase(phase, scene.path, equilibrium, *plane),
+                draw_objective(objective, history.objective),
+            ]  # fmt: skip
+        self.parts = [self.scrubber.ax, *(artist for part in self.moving for artist in part.artists)]
+        for artist in self.parts:
+            artist.set_animated(True)
+        for part in self.moving:
+            part.show(int(self.scrubber.val))
+        self.figure.canvas.draw_idle()
+
+    def keep(self, _):
+        """Keep the picture of all that stands still, and draw what moves on top."""
+        self.background = self.figure.canvas.copy_from_bbox(self.figure.bbox)
+        for artist in self.parts:
+            self.figure.draw_artist(artist)
+
+    def scrub(self, game):
+        """Move everything to a game, over the picture of what stands still."""
+        for part in self.moving:
+            part.show(int(game))
+        if self.background is None or not self.figure.canvas.supports_blit:
+            self.figure.canvas.draw_idle()
+            return
+        self.figure.canvas.restore_region(self.background)
+        for artist in self.parts:
+            self.figure.draw_artist(artist)
+        self.figure.canvas.blit(self.figure.bbox)
+
+
+def explore(train, settings):
+    """Open an `Explorer` and wait until it is closed. Without a display return its picture, {file's name: bytes}."""
+    from matplotlib import pyplot
+
+    figure = pyplot.figure("GAN", figsize=(12, 7.4))
+    if type(figure.canvas) is not FigureCanvasAgg:
+        figure.explorer = Explorer(figure, train, settings)  # lives as long as the figure
+        pyplot.show()
+        return {}
+    figure.set_dpi(STILL_DPI)
+    Explorer(figure, train, settings)
+    say("Matplotlib has found no display, or no toolkit for windows: the window as a picture")
+    return {"explore_{}.png": png(figure)}
 
 
 @style()
@@ -534,33 +752,59 @@ def png(figure):
     return buffer.getvalue()
 
 
-def _image(figure):
-    """Copy a drawn figure to an image without transparency."""
-    size, pixels = figure.canvas.get_width_height(), figure.canvas.buffer_rgba()
-    return Image.frombuffer("RGBA", size, pixels).convert("RGB")
+def prepare_images():
+    """Make the folder of pictures. OSError if it cannot be written."""
+    IMAGES.mkdir(exist_ok=True)
+    if not os.access(IMAGES, os.W_OK | os.X_OK):
+        raise PermissionError(f"{IMAGES} cannot be written: no run without a place for its pictures")
 
 
-def save(path, content):
-    """Write bytes to a file, whole or not at all: whoever looks finds the old file or the new one."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+def save(files):
+    """Save files, name to bytes, in IMAGES: all written beside their places, then moved. OSError names the file."""
+    drafts = {IMAGES / name: IMAGES / f".{name}.{os.getpid()}" for name in files}
     try:
-        draft.write_bytes(content)
-        draft.replace(path)
+        for path, content in zip(drafts, files.values()):
+            drafts[path].write_bytes(content)
+        for path, draft in drafts.items():
+            draft.replace(path)
+    except OSError as error:  # a full disk does not say for which file
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
-        draft.unlink(missing_ok=True)
+        for draft in drafts.values():
+            draft.unlink(missing_ok=True)
+    say(f"Saved in {os.path.relpath(IMAGES)}/: {', '.join(files) or 'nothing'}")
 
 
-def main():
-    """Draw the picture of theory beside those of the runs."""
-    argparse.ArgumentParser(description="Draw img/theory.png.").parse_args()
-    images = Path(__file__).resolve().parent / "img"
+def say(*lines):
+    """Print lines at once. Once nobody reads them, or the disk that takes them is full, do so silently."""
     try:
-        images.mkdir(exist_ok=True)
-        save(images / "theory.png", png(theory_figure(stats.norm(5, 1))))
-    except OSError as error:
-        sys.exit(f"plots.py: {error}")
-    print(f"Saved in {images.name}/: theory.png")
+        print(*lines, sep="\n", end="\n" * bool(lines), flush=True)
+    except OSError:  # what is left in Python's buffer must go somewhere at the end, too
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+@contextlib.contextmanager
+def command(name, *errors):
+    """Run a command: end it in one line if its folder, its memory or one of the errors fails it."""
+    try:
+        yield
+    except (OSError, MemoryError, *errors) as error:
+        sys.exit(f"{name}: {error or 'not enough memory'}")
+    finally:
+        say()
+
+
+def main(arguments=()):
+    """Draw the picture of theory beside those of the runs."""
+    parser = argparse.ArgumentParser(description="Draw img/theory.png.")
+    with command(parser.prog):
+        parser.parse_args(arguments)
+        prepare_images()
+        save({"theory.png": png(theory_figure(stats.norm(5, 1)))})
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main(sys.argv[1:])
+    finally:
+        hasattr(sys, "ps1") or signal.signal(signal.SIGINT, before)

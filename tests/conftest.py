@@ -1,4 +1,3 @@
-import signal
 import sys
 from pathlib import Path
 
@@ -8,9 +7,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from scripts import start_all  # noqa: E402
+from processes import start_all  # noqa: E402
 
 import gan  # noqa: E402
+import plots  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -45,24 +45,38 @@ def long_run():
 
 @pytest.fixture
 def images(monkeypatch, tmp_path):
-    """The folder that gan.main writes to during a test."""
-    monkeypatch.setattr(gan, "IMAGES", tmp_path / "img")
-    return gan.IMAGES
+    """The folder that a command writes to during a test."""
+    monkeypatch.setattr(plots, "IMAGES", tmp_path / "img")
+    return plots.IMAGES
 
 
 @pytest.fixture
 def command(monkeypatch, capfd, images):
-    """Run gan.main in-process with flags: its exit status (0 if it returns), stdout and stderr."""
+    """Run a command in-process with flags: its exit status (0 if it returns), stdout and stderr."""
+    monkeypatch.setattr(sys, "argv", ["gan.py"])
 
-    def run(*flags, **constants):
-        monkeypatch.setattr(sys, "argv", ["gan.py", *flags])
+    def run(*flags, model=gan.GAN, prefix=""):
         status = 0
         try:
-            gan.main(gan.GAN, **{"games": 40, "discr_update": 1, "gen_update": 1} | constants)
+            gan.main(model, flags, prefix)
         except SystemExit as ending:
             status = ending.code
+            if isinstance(status, str):  # what Python does with it at the end of a process
+                print(status, file=sys.stderr)
+                status = 1
         return status, *capfd.readouterr()
 
-    handler = signal.getsignal(signal.SIGINT)
-    yield run
-    signal.signal(signal.SIGINT, handler)
+    return run
+
+
+@pytest.fixture
+def trial(monkeypatch, command):
+    """Run a command that reads its settings and trains nothing: as `command`, and the (model, seed, seeds) to train."""
+
+    def run(*flags, **options):
+        found = []
+        monkeypatch.setattr(gan, "run", lambda model, seed: found.append((model, seed, None)) or {})
+        monkeypatch.setattr(gan, "run_seeds", lambda *settings: found.append(settings) or {})
+        return *command(*flags, **options), found
+
+    return run

@@ -25,8 +25,13 @@ def objective(params, x, z, noise=(0, 0)):
     return log_sigmoid(r).mean() + log_sigmoid(-f).mean()
 
 
+def generator_loss(params, x, z, noise=(0, 0), saturating=True):
+    _, _, _, f = logits(params, x, z, noise)
+    return log_sigmoid(-f).mean() if saturating else -log_sigmoid(f).mean()
+
+
 def gradient(params, x, z, noise=(0, 0)):
-    """Differentiate V by (w, b, a, c). The first two entries are the gradient of G's loss, too."""
+    """Differentiate V by (w, b, a, c). The first two entries are the gradient of the saturating loss, too."""
     a = params[2]
     real, fake, r, f = logits(params, x, z, noise)
     return np.array([
@@ -37,38 +42,40 @@ def gradient(params, x, z, noise=(0, 0)):
     ])  # fmt: skip
 
 
-def non_saturating_gradient(params, x, z, noise=(0, 0)):
-    """Differentiate the other loss of G, mean -log D(G(z)), by (w, b)."""
+def generator_gradient(params, x, z, noise=(0, 0), saturating=True):
+    """Differentiate G's loss by (w, b): the other loss, mean -log D(G(z)), has D - 1 in the place of -D."""
     a = params[2]
     _, _, _, f = logits(params, x, z, noise)
-    return -np.array([np.mean(sigmoid(-f) * a * z), np.mean(sigmoid(-f) * a)])
+    force = sigmoid(f) if saturating else sigmoid(-f)
+    return -np.array([np.mean(force * a * z), np.mean(force * a)])
 
 
 def hessian(params, x, z, noise=(0, 0)):
     """Differentiate V twice, sample by sample: -s(1-s) grad grad^T, and -s(f) times the Hessian of f."""
     a = params[2]
     real, fake, r, f = logits(params, x, z, noise)
-    zero, one = np.zeros_like(z), np.ones_like(z)
+    zero, one = np.zeros_like(real), np.ones_like(real)
     total = np.zeros((4, 4))
-    for slope, t in ((np.array([zero, zero, real, one]), r), (np.array([a * z, a * one, fake, one]), f)):
-        total -= np.einsum("in,jn,n->ij", slope, slope, sigmoid(t) * sigmoid(-t)) / len(z)
+    for slope, t in ((np.array([zero, zero, real, one]), r), (np.array([a * z, a + 0 * z, fake, 1 + 0 * z]), f)):
+        total -= np.einsum("in,jn,n->ij", slope, slope, sigmoid(t) * sigmoid(-t)) / len(t)
     for i, second in ((0, np.mean(sigmoid(f) * z)), (1, np.mean(sigmoid(f)))):  # d2 f / dw da = z, d2 f / db da = 1
         total[i, 2] -= second
         total[2, i] -= second
     return total
 
 
-def train(draws, discr_update, rate, gen_gradient=gradient):
-    """Play all games: params, objective, D's and G's gradient norm, game by game."""
-    params, rows = np.array(draws.params, float), []
+def train(model, draws):
+    """Play all games: the columns of a gan.History, game by game."""
+    params, rows, saturating = np.array(draws.params, float), [], model.gen_loss == "saturating"
     for game, z_discr in enumerate(draws.z_discr):
         noise = (draws.noise_real[game], draws.noise_fake[game]) if hasattr(draws, "noise_real") else (0, 0)
-        for _ in range(discr_update):
+        for _ in range(model.discr_update):
             value = objective(params, draws.x, z_discr, noise)
-            params[2:] += rate * gradient(params, draws.x, z_discr, noise)[2:]
+            params[2:] += model.learning_rate * gradient(params, draws.x, z_discr, noise)[2:]
         discr_slope = gradient(params, draws.x, z_discr, noise)[2:]
         for z in draws.z_gen[game]:
-            params[:2] -= rate * gen_gradient(params, draws.x, z, noise)[:2]
-        gen_slope = gen_gradient(params, draws.x, draws.z_gen[game, -1], noise)[:2]
-        rows.append((params.copy(), value, np.linalg.norm(discr_slope), np.linalg.norm(gen_slope)))
+            params[:2] -= model.learning_rate * generator_gradient(params, draws.x, z, noise, saturating)
+        loss = generator_loss(params, draws.x, z, noise, saturating)
+        gen_slope = generator_gradient(params, draws.x, z, noise, saturating)
+        rows.append((params.copy(), value, loss, np.linalg.norm(discr_slope), np.linalg.norm(gen_slope)))
     return [np.array(column) for column in zip(*rows)]

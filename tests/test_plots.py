@@ -1,219 +1,607 @@
-"""The pictures: what is in them, and how their files are written."""
+"""The pictures: what is in them, read back from their artists, and how their files are written."""
 
 import io
+import os
+import signal
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
 import pytest
+import replica
 from PIL import Image
+from scipy import stats
 
-import gan
-import hessian
 import plots
 
+TARGET = stats.norm(5, 1)
+LOG_2 = np.log(2)
 
-class Pictures(NamedTuple):
-    """What a run of the command drew: figures and files by the kind of picture, and the animation's scene."""
 
-    figures: dict
-    files: dict
+class Draws(NamedTuple):
+    params: np.ndarray
+    x: np.ndarray
+    z_discr: np.ndarray
+    z_gen: np.ndarray
+
+
+class History(NamedTuple):
+    params: np.ndarray
+    objective: np.ndarray
+    gen_loss: np.ndarray
+    discr_gradient: np.ndarray
+    gen_gradient: np.ndarray
+
+
+class Equilibrium(NamedTuple):
+    params: np.ndarray
+    period: float
+
+
+class Run(NamedTuple):
+    """Records of a run, and what the command computes from them to draw it."""
+
+    draws: Draws
+    history: History
+    eigenvalues: np.ndarray
+    equilibrium: Equilibrium
+    field: tuple
+    predicted: np.ndarray
+    turns: np.ndarray
     scene: plots.Scene
 
+    def figures(self):
+        return {
+            "summary": plots.summary_figure(self.scene, self.history, self.equilibrium, self.turns),
+            "hessian": plots.hessian_figure(self.scene, self.eigenvalues, self.equilibrium, self.field, self.predicted),
+            "monitor": plots.monitor_figure(self.history, TARGET, saturating=True),
+        }
 
-def draw(model, folder):
-    """Run the command's run, and look over its shoulder."""
-    figures, scenes = {}, []
+    def gif(self):
+        return plots.gif(self.scene, self.equilibrium, self.field)
 
-    def png(figure):
-        content = plots_png(figure)
-        figures[content] = figure
-        return content
 
-    def gif(scene):
-        scenes.append(scene)
-        return plots_gif(scene)
-
-    plots_png, plots_gif = plots.png, plots.gif
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gan, "IMAGES", folder)
-        patch.setattr(plots, "png", png)
-        patch.setattr(plots, "gif", gif)
-        gan.run(model, 0)
-    files = {path.name.split("_")[0]: path.read_bytes() for path in folder.iterdir()}
-    return Pictures({kind: figures[content] for kind, content in files.items() if kind != "img"}, files, *scenes)
+def play(games, seed=0, seen=False):
+    """Play a run with the replica: a wave that comes home, as in the tutorial's first setting."""
+    rng = np.random.default_rng(seed)
+    draws = Draws(
+        params=np.array([0.1, 0, -0.1, 0]),
+        x=rng.normal(5, 1, 10),
+        z_discr=rng.random((games, 10)),
+        z_gen=rng.random((games, 1, 10)),
+    )
+    model = SimpleNamespace(discr_update=1, learning_rate=0.1, gen_loss="saturating")
+    history = History(*replica.train(model, draws))
+    params = history.params
+    eigenvalues = [np.linalg.eigvalsh(replica.hessian(p, draws.x, z[0])) for p, z in zip(params, draws.z_gen)]
+    w, mean = params[-1, 0], draws.x.mean()
+    equilibrium = Equilibrium(np.array([w, mean - w / 2, 0, 0]), 30.0)
+    shown = plots.frame_games(games)
+    seen = rng.normal(3, 2, (2, len(shown), 25)) if seen else None
+    scene = plots.scene(draws, history, TARGET, shown, seen)
+    grid = plots.phase_grid(scene, equilibrium)
+    field = (*grid, 0.05 * grid[1], -0.01 * (grid[0] - mean))
+    turns = np.array([10, 25, 41]) if games > 41 else np.array([], int)
+    return Run(draws, history, np.array(eigenvalues), equilibrium, field, params[: games // 2], turns, scene)
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    return draw(gan.GAN(1500, 1, 1), tmp_path_factory.mktemp("img"))
+def run():
+    return play(300)
 
 
-@pytest.fixture
-def gif(pictures):
-    return pictures.files["img"]
+@pytest.fixture(scope="module")
+def figures(run):
+    return run.figures()
+
+
+def line(ax, label):
+    (found,) = [artist for artist in ax.get_lines() if artist.get_label() == label]
+    return found
+
+
+def has_line(ax, x, y, color=None):
+    """Say whether an Axes has this line, in this colour."""
+    return any(
+        len(artist.get_xdata()) == len(x)
+        and np.allclose(artist.get_xdata(), x, rtol=1e-12)
+        and np.allclose(artist.get_ydata(), y, rtol=1e-9, atol=1e-12)
+        and color in (None, artist.get_color())
+        for artist in ax.get_lines()
+    )
+
+
+def has_level(ax, height, color):
+    return has_line(ax, [0, 1], [height, height], color)
+
+
+def words(ax):
+    """List the names that stand at the right of an Axes, from the lowest up, with their colours."""
+    texts = [text for text in ax.texts if text.get_text() and isinstance(text, mpl.text.Annotation)]
+    return [(text.get_text(), text.get_color()) for text in sorted(texts, key=lambda text: text.xy[1])]
+
+
+def panels(figure):
+    return {ax.get_title(): ax for ax in figure.axes}
 
 
 def frames(content):
     image = Image.open(io.BytesIO(content))
     for number in range(image.n_frames):
         image.seek(number)
-        yield image
+        yield image.info["duration"], np.asarray(image.convert("RGB"), int)
 
 
-def test_gif(gif):
-    image = Image.open(io.BytesIO(gif))
-    assert image.format == "GIF"
-    assert np.all(np.array(image.size) >= (800, 550))
-    assert image.info["loop"] == 0  # for ever
-    assert image.n_frames == 75
-    assert all(150 <= frame.info["duration"] <= 190 for frame in frames(gif))
-    assert len(gif) <= 450_000
+# ---------------------------------------------------------------- facts about a run
 
 
-def test_gif_moves_in_the_colours_of_the_players(gif):
-    pictures = [np.asarray(frame.convert("RGB"), int) for frame in frames(gif)]
-    assert all((one != other).any() for one, other in pairwise(pictures))
-    for color in (plots.BLUE, plots.GREEN):
-        for picture in (pictures[0], pictures[-1]):
-            assert (np.abs(picture - 255 * np.array(color)).max(axis=-1) < 3).sum() > 100
+def test_generated_moments_and_ends():
+    params = np.array([[2.0, 4.0, 0, 0], [-1.0, 5.0, 0, 0]])
+    samples = params[:, :1] * (np.arange(100_000) + 0.5) / 100_000 + params[:, 1:2]
+    np.testing.assert_allclose(plots.generated_mean(params), samples.mean(axis=1), rtol=1e-9)
+    np.testing.assert_allclose(plots.generated_std(params), samples.std(axis=1), rtol=1e-9)
+    np.testing.assert_allclose(plots.generated_ends(params), [[4, 4], [6, 5]])
 
 
-def test_frames_are_every_20th_game_and_the_last_and_never_too_many():
-    assert list(gan.frame_games(1)) == [1]
-    assert list(gan.frame_games(45)) == [20, 40, 45]
-    np.testing.assert_array_equal(gan.frame_games(1500), np.arange(20, 1501, 20))
-    for games in (*range(1, 4100), 12_345, 150_000, 999_999, 1_000_000):
-        shown = gan.frame_games(games)
-        assert len(shown) <= 100
+def test_accuracies_are_shares_of_samples():
+    rng = np.random.default_rng(0)
+    params, z = rng.normal(0, 2, (50, 4)), (np.arange(20_000) + 0.5) / 20_000
+    w, b, a, c = params.T[..., None]
+    real, generated = plots.accuracies(params, TARGET)
+    np.testing.assert_allclose(real, np.mean(a * TARGET.ppf(z) + c > 0, axis=1), atol=1e-4)
+    np.testing.assert_allclose(generated, np.mean(a * (w * z + b) + c < 0, axis=1), atol=1e-4)
+    assert plots.accuracies(np.array([1.0, 2, 0, -1]), TARGET) == (0, 1)  # a flat D calls everything generated
+
+
+def test_frames_are_the_first_games_every_20th_and_the_last_and_never_too_many():
+    assert list(plots.frame_games(1)) == [1]
+    assert list(plots.frame_games(4)) == [1, 2, 3, 4]
+    assert list(plots.frame_games(45)) == [1, 2, 3, 5, 8, 13, 20, 40, 45]
+    assert list(plots.frame_games(1500)) == [1, 2, 3, 5, 8, 13, *range(20, 1501, 20)]
+    for games in (*range(1, 4100, 7), 12_345, 150_000, 999_999, 1_000_000):
+        shown = plots.frame_games(games)
+        later = shown[shown > 13]
+        assert len(shown) <= 107
         assert shown[-1] == games
-        assert not (shown[:-1] % 20).any()
-        assert len(shown) > 50 or games <= 1000 or games > 2000
+        assert not (later[:-1] % 20).any()
 
 
-def test_scene_shows_the_run(pictures, long_run):
-    """Every arrow starts at the same noise in every frame, and ends where that game's generator takes it."""
-    _, draws, history = long_run
-    scene = pictures.scene
-    assert scene.noise.ndim == 1
-    assert 0 <= scene.noise.min() < scene.noise.max() < 1
+def test_scene_shows_the_run(run):
+    """The same noise in every frame, and what that game's players make of it."""
+    scene, (draws, history) = run.scene, run[:2]
+    np.testing.assert_array_equal(scene.noise, draws.z_gen[-1, -1])
+    np.testing.assert_array_equal(scene.real, draws.x)
     for frame, game in enumerate(scene.games):
         w, b, a, c = history.params[game - 1]
         np.testing.assert_allclose(scene.samples[frame], w * scene.noise + b, rtol=1e-14)
         np.testing.assert_allclose(scene.discriminator[frame], 1 / (1 + np.exp(-(a * scene.grid + c))), rtol=1e-12)
         assert scene.objective[frame] == history.objective[game - 1]
-    np.testing.assert_array_equal(scene.real, draws.x)
     np.testing.assert_allclose(scene.density, np.exp(-((scene.grid - 5) ** 2) / 2) / np.sqrt(2 * np.pi), rtol=1e-12)
+    w, b, a, _ = np.vstack([draws.params, history.params]).T
+    np.testing.assert_allclose(scene.path, np.transpose([w / 2 + b, a]), rtol=1e-12)
 
 
-def test_scene_of_many_samples_shows_some():
-    model = gan.GAN(1, 1, 1, num_samples=1000)
-    draws = model.draw(0)
-    shown = gan.scene(draws, model.train(draws))
-    assert len(shown.noise) == shown.samples.shape[1] == len(shown.real) == 20
+@pytest.mark.parametrize(("mean", "std"), [(5, 1), (-30, 0.1), (100, 20)])
+def test_axis_shows_noise_data_and_samples(run, mean, std):
+    target = stats.norm(mean, std)
+    grid = plots.scene(run.draws, run.history, target, run.scene.games).grid
+    assert grid[0] < min(0, target.ppf(0.01))
+    assert max(1, target.ppf(0.99)) < grid[-1]
+    runaway = run.history._replace(params=run.history.params * 1e9)
+    assert np.ptp(plots.scene(run.draws, runaway, target, run.scene.games).grid) < 10 * (abs(mean) + 5 * std + 1)
 
 
-def test_pngs_are_wide_enough_to_read(pictures):
-    for kind in pictures.figures:
-        image = Image.open(io.BytesIO(pictures.files[kind]))
-        image.load()
-        assert image.format == "PNG"
-        assert 800 <= image.width <= 1200
-        assert 350 <= image.height <= 900
+# ---------------------------------------------------------------- the animation
 
 
-def lines(figure):
-    return [line for ax in figure.axes for line in ax.get_lines()]
+def test_gif_of_the_default_run():
+    """Its size, its times, and that it moves in the colours of the players."""
+    run = play(1500)
+    content = run.gif()
+    assert len(content) <= 700_000
+    image = Image.open(io.BytesIO(content))
+    assert image.format == "GIF"
+    assert image.info["loop"] == 0  # for ever
+    assert 800 <= image.width <= 1000
+    times, pictures = zip(*frames(content))
+    assert len(times) == len(run.scene.games) == 81
+    assert times == (*[340] * 6, *[170] * 74, 2000)
+    assert all((one != other).any() for one, other in pairwise(pictures))
+    for color in (plots.BLUE, plots.NAVY, plots.GREEN, plots.GRAY, plots.RED, plots.BLACK):
+        for picture in (pictures[0], pictures[-1]):
+            assert (np.abs(picture - 255 * np.array(color)).max(axis=-1) < 3).sum() > 20, color
 
 
-def test_lines_show_what_was_recorded(pictures, long_run):
-    model, draws, history = long_run
-    eigenvalues = hessian.eigenvalues(model.hessians(draws, history))
-    for kind, recorded in (
-        ("summary", [history.objective, history.discr_gradient, history.gen_gradient]),
-        ("hessian", eigenvalues.T),
-    ):
-        for values in recorded:
-            (line,) = [line for line in lines(pictures.figures[kind]) if np.array_equal(line.get_ydata(), values)]
-            np.testing.assert_array_equal(line.get_xdata(), np.arange(1, 1501))
+def test_stage(run):
+    """Whatever order the games are shown in, every artist is where that game leaves it."""
+    scene, ax = run.scene, plots._figure((5, 5)).subplots()
+    moving = plots.draw_frame(ax, scene)
+    for game in (1, 300, 47):
+        moving.show(game)
+        frame = np.flatnonzero(scene.games <= game)[-1]
+        assert ax.get_title() == f"Game {scene.games[frame]}: objective {scene.objective[frame]:.3f}"
+        samples, curve = line(ax, "generated samples G(z)"), line(ax, "discriminator D(x)")
+        np.testing.assert_array_equal(samples.get_xdata(), scene.samples[frame])
+        np.testing.assert_array_equal(curve.get_xydata(), np.transpose([scene.grid, scene.discriminator[frame]]))
+        (arrows,) = ax.collections
+        np.testing.assert_allclose(arrows.XY[:, 0] + arrows.U, scene.samples[frame])
+        np.testing.assert_array_equal(arrows.XY, line(ax, "noise z").get_xydata())
+        assert np.all((arrows.XY[:, 1] + arrows.V < 0) & (arrows.XY[:, 1] + arrows.V > -0.1))
+    np.testing.assert_array_equal(line(ax, "real samples x").get_xdata(), scene.real)
+    np.testing.assert_array_equal(line(ax, "target density").get_ydata(), scene.density)
+    assert has_level(ax, 0.5, plots.PALE_RED)
+    heights = dict(zip([text.get_text() for text in ax.get_yticklabels()], ax.get_yticks()))
+    assert heights == {"noise": plots.NOISE_HEIGHT, "generated 0": 0, "D = 1/2": 0.5, "real 1": 1}
+    colors = {line(ax, name).get_color() for name in ("noise z", "generated samples G(z)", "discriminator D(x)")}
+    assert len(colors) == 3
+    assert set(moving.artists) == {arrows, samples, curve, ax.title}
+
+
+def test_stage_shows_what_D_sees():
+    run = play(30, seen=True)
+    ax = plots._figure((5, 5)).subplots()
+    moving = plots.draw_frame(ax, run.scene)
+    moving.show(5)
+    for label, values in zip(("x as D sees them", "G(z) as D sees them"), run.scene.seen):
+        np.testing.assert_array_equal(line(ax, label).get_xdata(), values[3])
+        assert len(values[3]) == 20  # of 25
+        assert line(ax, label) in moving.artists
+
+
+def test_stage_scales_a_narrow_density(run):
+    ax = plots._figure((5, 5)).subplots()
+    plots.draw_frame(ax, plots.scene(run.draws, run.history, stats.norm(5, 0.1), run.scene.games))
+    assert line(ax, "target density, scaled").get_ydata().max() == pytest.approx(1, rel=0.1)
+
+
+def test_phase_plane(run):
+    ax = plots._figure((5, 5)).subplots()
+    moving = plots.draw_phase(ax, run.scene.path, run.equilibrium, run.field, run.predicted)
+    trail, dot = moving.artists
+    for game in (1, 7, 300, 150):
+        moving.show(game)
+        segments = trail.get_segments()
+        walked = np.vstack([segments[0][:1], *(segment[1:] for segment in segments)])
+        np.testing.assert_array_equal(walked, run.scene.path[: game + 1])
+        np.testing.assert_array_equal(dot.get_xydata(), run.scene.path[[game]])
+        colors, ends = trail.get_array(), np.cumsum([len(segment) - 1 for segment in segments])
+        assert np.all((np.r_[0, ends[:-1]] < colors) & (colors < ends))
+    assert trail.get_clim() == (0, 300)
+    np.testing.assert_array_equal(line(ax, "start").get_xydata(), run.scene.path[:1])
+    np.testing.assert_allclose(line(ax, "equilibrium").get_xydata(), [[run.draws.x.mean(), 0]])
+    assert line(ax, "equilibrium").get_color() == line(ax, "predicted").get_color() == plots.RED
+    w, b, a, _ = run.predicted.T
+    np.testing.assert_allclose(line(ax, "predicted").get_xydata(), np.transpose([w / 2 + b, a]))
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("generated mean", "slope w' of D")
+    mean, slope, *step = run.field
+    (arrows,) = (artist for artist in ax.collections if artist is not trail)
+    np.testing.assert_array_equal(arrows.XY, np.transpose([mean.ravel(), slope.ravel()]))
+    assert arrows.angles == "xy"
+    turned = arrows.U * step[1].ravel() - arrows.V * step[0].ravel()
+    np.testing.assert_allclose(turned, 0, atol=1e-15)  # each points where its game leads
+    assert np.all(arrows.U * step[0].ravel() + arrows.V * step[1].ravel() > 0)
+    for visited in (run.scene.path, [run.equilibrium.params[1] + run.equilibrium.params[0] / 2, 0]):
+        low, high = np.transpose([ax.get_xlim(), ax.get_ylim()])
+        assert np.all((low < visited) & (visited < high))
+
+
+def test_phase_plane_without_a_prediction_or_a_step():
+    run = play(2)
+    still = (*run.field[:2], 0 * run.field[2], 0 * run.field[3])
+    ax = plots._figure((5, 5)).subplots()
+    plots.draw_phase(ax, run.scene.path, run.equilibrium, still)
+    assert "predicted" not in ax.get_legend_handles_labels()[1]
+    assert not np.any(ax.collections[0].U)
+
+
+def test_long_path_is_thinned_but_ends_where_it_ends():
+    path = np.random.default_rng(0).normal(size=(100_001, 2)).cumsum(axis=0)
+    ax = plots._figure((5, 5)).subplots()
+    field = (*np.meshgrid([-1.0, 1], [-1.0, 1]), np.ones((2, 2)), np.ones((2, 2)))
+    trail, _ = plots.draw_phase(ax, path, Equilibrium(np.zeros(4), np.nan), field).artists
+    segments = trail.get_segments()
+    assert sum(map(len, segments)) < 4000
+    np.testing.assert_array_equal(segments[-1][-1], path[-1])
+
+
+# ---------------------------------------------------------------- the figures
+
+
+def test_objective(run):
+    ax = plots._figure((5, 5)).subplots()
+    moving = plots.draw_objective(ax, run.history.objective)
+    games = np.arange(1, 301)
+    assert has_line(ax, games, run.history.objective, plots.BLACK)
+    assert has_level(ax, -2 * LOG_2, plots.RED)
+    assert words(ax) == [("D wins\n-2 log 2\nD is wrong", plots.RED)]
+    moving.show(120)
+    assert has_line(ax, games[:120], run.history.objective[:120])
+    assert has_line(ax, [120], run.history.objective[[119]])
+
+
+@pytest.mark.parametrize("objective", [np.full(50, -1e-3), np.full(50, -2 * LOG_2), np.linspace(-9, -5, 50)])
+def test_objective_has_room_for_its_words(objective):
+    ax = plots._figure((5, 5)).subplots()
+    plots.draw_objective(ax, objective)
+    low, high = ax.get_ylim()
+    assert low < min(-2 * LOG_2, objective.min()) <= max(-2 * LOG_2, objective.max()) < high
+
+
+def test_summary(run, figures):
+    axes, history = panels(figures["summary"]), run.history
+    games = np.arange(1, 301)
+    assert list(axes)[1:] == ["Objective", "Gradient of D", "Gradient of G"]
+    for name, norm in (("Gradient of D", history.discr_gradient), ("Gradient of G", history.gen_gradient)):
+        assert has_line(axes[name], games, norm, plots.PURPLE)
+        assert axes[name].get_yscale() == "log"
+    ax = axes["Objective"]
+    dots = line(ax, "D flat: half a turn done")
+    np.testing.assert_array_equal(dots.get_xydata(), np.transpose([run.turns, history.objective[run.turns - 1]]))
+    (predicted,) = [artist for artist in ax.collections if artist.get_label() == "predicted, every 15 games"]
+    np.testing.assert_allclose([segment[0, 0] for segment in predicted.get_segments()], [11, 26, 41])
+    assert ax.get_ylim()[0] < history.objective.min()
+
+
+@pytest.mark.parametrize(("turns", "period"), [([10], 30), ([10, 25, 41], np.nan), ([], np.nan)])
+def test_summary_without_a_wave_predicts_none(run, turns, period):
+    equilibrium = run.equilibrium._replace(period=period)
+    figure = plots.summary_figure(run.scene, run.history, equilibrium, np.array(turns, int))
+    assert not panels(figure)["Objective"].collections
+    assert panels(figure)["Objective"].get_legend() is None
+
+
+SADDLE = ["D's steep\ndirection", "saddle: falls", "line of\nequilibria", "saddle: rises"]
 
 
 @pytest.mark.parametrize(
-    ("label", "color"),
+    ("last", "names", "title"),
     [
-        ("generated samples", plots.BLUE),
-        ("discriminator", plots.BLUE),
-        ("real samples", plots.GREEN),
-        ("target density", plots.GREEN),
-        ("-2 log 2", plots.RED),
+        ([-13.0, -0.1, -1e-5, 0.1], SADDLE, "Hessian of V: saddle, line of equilibria"),
+        ([-13.0, -0.1, 1e-4, 0.1], SADDLE, "Hessian of V: saddle, line of equilibria"),
+        ([-1.0, -0.1, -1e-2, -1e-3], ["smallest", "second", "third", "largest"], "Hessian of V: 4 of 4 end below 0"),
+        ([-1.0, -0.1, -0.05, 0.1], ["smallest", "second", "third", "largest"], "Hessian of V: 3 of 4 end below 0"),
     ],
 )
-def test_colours_are_the_tutorials(pictures, label, color):
-    colors = [line.get_color() for line in lines(pictures.figures["summary"]) if label in line.get_label()]
-    assert colors
-    assert set(colors) == {color}
+def test_eigenvalues_are_named_by_what_they_are(last, names, title):
+    ax = plots._figure((5, 5)).subplots()
+    values = np.linspace([-1, -0.5, 0.1, 1], last, 300) * (1 - 1e-9)
+    values[-60:] = last
+    plots.draw_eigenvalues(ax, values)
+    assert ax.get_title() == title
+    colors = dict(words(ax))
+    assert list(colors) == names  # lowest first
+    for name, column in zip(names, values.T):
+        assert has_line(ax, np.arange(1, 301), column, colors[name])
+    assert ax.get_yscale() == "symlog"
 
 
-def test_axes_have_labels_and_lines_stand_in_a_legend(pictures):
-    for figure in pictures.figures.values():
+def test_hessian(run, figures):
+    left, right, bar = figures["hessian"].axes
+    assert words(left)
+    assert right.get_title() == "Phase plane: the run as a path"
+    np.testing.assert_array_equal(line(right, "end").get_xydata(), run.scene.path[-1:])
+    assert bar.get_ylabel() == "game"
+    assert bar.get_ylim() == (0, 300)
+
+
+@pytest.mark.parametrize("saturating", [True, False])
+def test_monitor(run, saturating):
+    history, games = run.history, np.arange(1, 301)
+    axes = panels(plots.monitor_figure(history, TARGET, saturating))
+    ax = axes["Losses"]
+    assert has_line(ax, games, -history.objective, plots.NAVY)
+    assert has_line(ax, games, history.gen_loss, plots.ORANGE)
+    for height in (2 * LOG_2, -LOG_2 if saturating else LOG_2):
+        assert has_level(ax, height, plots.RED)
+    assert sorted(words(ax)) == sorted(
+        [("D = 1/2", plots.RED)] * 2 + [("D's loss, -V", plots.NAVY), ("G's loss", plots.ORANGE)]
+    )
+    ax = axes["Accuracy of D"]
+    padded = [np.pad(100 * share, (6, 5), mode="symmetric") for share in plots.accuracies(history.params, TARGET)]
+    real, generated = (np.convolve(share, np.full(12, 1 / 12), "valid") for share in padded)
+    shown = {"real": real, "generated": generated, "both": (real + generated) / 2}
+    for name, color in words(ax):
+        assert has_level(ax, 50, color) if name == "guessing" else has_line(ax, games, shown.pop(name), color)
+    assert not shown
+    ax = axes["Generated samples: quality, diversity"]
+    w, b = history.params[:, :2].T
+    shown = {"mean": b + w / 2, "std": np.abs(w) / np.sqrt(12)}
+    goals = {"target mean": 5, "target std": 1}
+    for name, color in words(ax):
+        assert has_level(ax, goals.pop(name), color) if name in goals else has_line(ax, games, shown.pop(name), color)
+    assert not shown
+    assert not goals
+    ends = np.minimum(b, b + w), np.maximum(b, b + w)
+    ax = axes["Distances from the target"]
+    assert has_line(ax, games, plots.jensen_shannon(TARGET, *ends), dict(words(ax))["JSD (nats)"])
+    assert has_level(ax, LOG_2, dict(words(ax))["no overlap:\nlog 2"])
+    ax = axes[""]
+    assert has_line(ax, games, plots.wasserstein(TARGET, *ends), dict(words(ax))["Wasserstein-1\n(units of x)"])
+
+
+def test_names_at_the_ends_keep_apart():
+    """Where lines end together their names still stand one over the other, in the lines' order."""
+    ax = plots._figure((4, 3)).subplots()
+    lines = [(np.full(20, height), name, "k", 1) for height, name in ((1, "b"), (1 - 1e-6, "a\na"), (1, "c"), (0, "d"))]
+    plots.draw_lines(ax, lines)
+    ax.figure.canvas.draw()
+    boxes = sorted((text.get_window_extent().y0, text.get_window_extent().y1, text.get_text()) for text in ax.texts)
+    assert [name for *_, name in boxes] == ["d", "a\na", "b", "c"]
+    assert all(one[1] <= other[0] + 1 for one, other in pairwise(boxes))
+
+
+@pytest.mark.parametrize("arrived", [0, 7, 40])
+def test_seeds(arrived):
+    rng = np.random.default_rng(0)
+    games, params, objective = plots.frame_games(100), rng.normal(size=(11, 40, 4)), rng.normal(size=(11, 40))
+    optimal = rng.permutation(40) < arrived
+    figure = plots.seeds_figure(games, objective, params, optimal, TARGET)
+    w, b = params[..., 0], params[..., 1]
+    recorded = objective, b + w / 2, np.abs(w) / np.sqrt(12)
+    goals = (-2 * LOG_2, plots.RED), (5, plots.GREEN), (1, plots.GREEN)
+    for ax, values, goal in zip(figure.axes, recorded, goals):
+        for seed in range(30):
+            assert has_line(ax, games, values[:, seed], plots.BLUE if optimal[seed] else plots.ORANGE)
+        for group, color in ((optimal, plots.BLUE), (~optimal, plots.ORANGE)):
+            assert not group.any() or has_line(ax, games, np.median(values[:, group], axis=1), color)
+        assert has_level(ax, *goal)
+    explained = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "the first 30 seeds, one by one" in explained
+    assert len(explained) == 1 + (arrived > 0) + (arrived < 40)
+    assert not arrived or f"{arrived} of 40 seeds at the optimum after 100 games: median" in explained
+
+
+def test_theory():
+    figure = plots.theory_figure(TARGET)
+    slopes, rotation, slide, far, narrow = figure.axes
+    d = np.linspace(0, 1, 101)
+    assert has_line(slopes, d, d, plots.BLUE)
+    assert has_line(slopes, d, 1 - d, plots.ORANGE)
+    x, y = line(rotation, "alternating steps: an ellipse").get_xydata().T
+    np.testing.assert_allclose(x**2 + y**2 - 0.1 * x * y, 1, rtol=1e-12)
+    x, y = line(rotation, "simultaneous steps: a spiral").get_xydata().T
+    np.testing.assert_allclose(x**2 + y**2, 1.01 ** np.arange(len(x)), rtol=1e-12)
+    middle = line(slide, "JSD (nats)").get_xdata()
+    for label, distance in (
+        ("JSD (nats)", plots.jensen_shannon),
+        ("KL(generated, data) (nats)", plots.kullback_leibler),
+        ("Wasserstein-1 (units of x)", plots.wasserstein),
+    ):
+        np.testing.assert_allclose(line(slide, label).get_ydata(), distance(TARGET, middle - 1.2, middle + 1.2))
+    assert slide.texts[0].get_text().startswith("Why not KL? It needs both densities")
+    for ax, low, high, best in ((far, 0.7, 1.1, "-0.0004"), (narrow, 3.8, 6.2, "-1.2026")):
+        assert f"V* = {best}" in ax.get_title()
+        grid, values = line(ax, "best discriminator D*").get_data()
+        data, generated = TARGET.pdf(grid), np.where((low <= grid) & (grid <= high), 1 / (high - low), 0)
+        inside = np.minimum(np.abs(grid - low), np.abs(grid - high)) > 1e-9  # the ends themselves: to a rounding
+        np.testing.assert_allclose(values[inside], (data / (data + generated))[inside], rtol=1e-9)
+
+
+def test_axes_are_labelled_and_lines_stand_in_a_legend(figures):
+    for figure in (*figures.values(), plots.theory_figure(TARGET)):
         boxes = [*figure.legends, *(ax.get_legend() for ax in figure.axes if ax.get_legend())]
         explained = {text.get_text() for box in boxes for text in box.get_texts()}
         for ax in figure.axes:
-            assert ax.get_ylabel()
-            assert ax.get_label() == "<colorbar>" or any(
-                twin.get_xlabel() for twin in ax.get_shared_x_axes().get_siblings(ax)
-            )
+            named = ax.get_ylabel() or words(ax) or "real 1" in [text.get_text() for text in ax.get_yticklabels()]
+            assert named, ax.get_title()
             assert explained.issuperset(ax.get_legend_handles_labels()[1])
 
 
-def test_pictures_do_not_depend_on_a_machines_settings(tmp_path):
-    model = gan.GAN(40, 1, 1)
-    expected = draw(model, tmp_path / "ours").files
+# ---------------------------------------------------------------- files
+
+
+def test_pngs_are_sharp_and_small(figures):
+    for figure in (*figures.values(), plots.theory_figure(TARGET)):
+        content = plots.png(figure)
+        image = Image.open(io.BytesIO(content))
+        image.load()
+        assert image.format == "PNG"
+        assert 1600 <= image.width <= 1800
+        assert len(content) <= 220_000
+        assert image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+        drawn = np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(int)
+        off = np.abs(np.asarray(image.convert("RGB"), int) - drawn).max(axis=-1)
+        assert np.mean(off > 16) < 0.01  # the palette has what the picture needs
+
+
+def test_pictures_do_not_depend_on_a_machines_settings():
+    def draw():
+        run = play(30)
+        return [run.gif(), *map(plots.png, run.figures().values())]
+
+    expected = draw()
     theirs = {"font.size": 30, "lines.linewidth": 9, "figure.dpi": 40, "savefig.dpi": 30, "savefig.bbox": "tight"}
     with mpl.rc_context(theirs):
-        assert draw(model, tmp_path / "theirs").files == expected
+        assert draw() == expected
         assert {name: mpl.rcParams[name] for name in theirs} == theirs
 
 
 @pytest.fixture
-def picture(tmp_path):
-    path = tmp_path / "picture.png"
-    path.write_bytes(b"old")
-    return path
+def images(tmp_path, monkeypatch):
+    monkeypatch.setattr(plots, "IMAGES", tmp_path / "img")
+    plots.prepare_images()
+    (plots.IMAGES / "a.png").write_bytes(b"old")
+    return plots.IMAGES
 
 
-def content(picture):
-    return {path.name: path.read_bytes() for path in picture.parent.iterdir()}
+def content(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-def test_save_replaces(picture):
-    plots.save(picture, b"new")
-    assert content(picture) == {"picture.png": b"new"}
+def test_save_replaces(images):
+    plots.save({"a.png": b"new", "b.png": b"more"})
+    assert content(images) == {"a.png": b"new", "b.png": b"more"}
 
 
 @pytest.mark.parametrize("step", ["write_bytes", "replace"])
-def test_save_that_fails_changes_nothing(picture, monkeypatch, step):
-    def fail(path, *_):
-        if step == "write_bytes":
-            path.open("wb").write(b"ne")
-        raise OSError("no space left on device")
+def test_save_that_fails_changes_nothing_and_names_the_file(images, monkeypatch, step):
+    def fail(path, *rest):
+        if "b.png" in path.name or step == "replace":
+            if step == "write_bytes":
+                path.open("wb").write(b"ne")
+            raise OSError(28, "No space left on device")
+        return works(path, *rest)
 
+    works = getattr(Path, step)
     monkeypatch.setattr(Path, step, fail)
-    with pytest.raises(OSError, match="no space"):
-        plots.save(picture, b"new")
+    name = "a.png" if step == "replace" else "b.png"
+    with pytest.raises(OSError, match=f"No space left on device: '.*{name}'"):
+        plots.save({"a.png": b"new", "b.png": b"new"})
     monkeypatch.undo()
-    assert content(picture) == {"picture.png": b"old"}
+    assert content(images) == {"a.png": b"old"}
 
 
-def test_save_on_a_full_disk_changes_nothing(picture):
+def test_save_on_a_full_disk_changes_nothing(images):
     resource = pytest.importorskip("resource")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
     try:
-        with pytest.raises(OSError, match="too large"):
-            plots.save(picture, bytes(2_000_000))
+        with pytest.raises(OSError, match=r"too large: '.*b.png'"):
+            plots.save({"a.png": b"new", "b.png": bytes(2_000_000)})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert content(picture) == {"picture.png": b"old"}
+        signal.signal(signal.SIGXFSZ, handler)
+    assert content(images) == {"a.png": b"old"}
+
+
+def test_say_prints_at_once_and_goes_silent_when_nobody_reads():
+    code = "import plots\nplots.say('line')\ninput()\nfor number in range(9999): plots.say('line', number)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=Path(plots.__file__).parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "line\n"  # before it waits for us
+    process.stdout.close()
+    process.stdin.write("\n")
+    process.stdin.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_say_goes_silent_when_the_disk_is_full():
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-c", "import plots; plots.say('a'); plots.say('b')"]
+        done = subprocess.run(command, cwd=Path(plots.__file__).parent, stdout=full, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_command_draws_theory_without_a_home_or_a_word_of_matplotlib(tmp_path):
+    script = tmp_path / "plots.py"
+    script.write_bytes(Path(plots.__file__).read_bytes())
+    hidden = ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
+    environment = {key: value for key, value in os.environ.items() if key not in hidden}
+    environment["HOME"] = "/proc/nowhere"
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Saved in img/: theory.png\n", "")
+    assert [path.name for path in (tmp_path / "img").iterdir()] == ["theory.png"]

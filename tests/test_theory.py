@@ -1,7 +1,6 @@
-"""The distances of data and generator, the best discriminator and the picture of theory, from their definitions."""
+"""The distances of data and generator, and the best discriminator, from their definitions."""
 
 import math
-import sys
 import tracemalloc
 import warnings
 from itertools import pairwise
@@ -139,78 +138,3 @@ def test_memory_of_a_long_run():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 20e6  # bytes: some fifty numbers a game, not one for each node of the quadrature
-
-
-@pytest.mark.parametrize("rate", [0.1, 0.5])
-def test_rotation(rate):
-    x, y = plots.rotate(100, rate, alternating=False).T
-    assert x[1:] ** 2 + y[1:] ** 2 == pytest.approx((1 + rate**2) * (x[:-1] ** 2 + y[:-1] ** 2), rel=1e-12)
-    x, y = plots.rotate(100, rate, alternating=True).T
-    assert x**2 + y**2 - rate * x * y == pytest.approx(1, rel=1e-12)
-
-
-def test_slopes():
-    ax = plots.Figure().subplots()
-    plots.draw_slopes(ax)
-    chance, saturating = ax.lines[0].get_data()
-    assert saturating == pytest.approx(chance, abs=1e-4)
-    chance, non_saturating = ax.lines[1].get_data()
-    assert non_saturating == pytest.approx(1 - chance, abs=1e-4)
-
-
-def run_of(games):
-    """Make up the arrays of a monitored run."""
-    phase = np.arange(games) / 50
-    share = np.round(5 + 5 * np.cos(phase)) / 10
-    low, high = 4 + np.cos(phase), 6 + np.cos(phase)
-    return {
-        "discr_loss": 1 + 0.1 * np.cos(phase),
-        "gen_loss": -0.7 + 0.1 * np.sin(phase),
-        "accuracy_real": share,
-        "accuracy_fake": 1 - share,
-        "mean": (low + high) / 2,
-        "std": (high - low) / np.sqrt(12),
-        "target": TARGET,
-        "divergence": plots.jensen_shannon(TARGET, low, high),
-        "wasserstein": plots.wasserstein(TARGET, low, high),
-    }
-
-
-@pytest.mark.parametrize("games", [1, 7, 300])
-def test_monitor_draws_every_array(games):
-    run = run_of(games)
-    losses, accuracy, moments, divergence, distance = plots.monitor_figure(**run).axes
-    drawn = losses.lines[:2] + moments.lines[:2] + [divergence.lines[0], distance.lines[0]]
-    names = ("discr_loss", "gen_loss", "mean", "std", "divergence", "wasserstein")
-    for line, name in zip(drawn, names):
-        assert np.array_equal(line.get_data(), [np.arange(1, games + 1), run[name]])
-    real, fake = (line.get_ydata() for line in accuracy.lines[:2])
-    assert real + fake == pytest.approx(np.full(games, 100))
-    if games < 50:  # the mean of one game
-        assert real == pytest.approx(100 * run["accuracy_real"])
-    assert divergence.lines[1].get_ydata()[0] == np.log(2)
-
-
-@pytest.mark.parametrize(("sign", "label"), [(-1, "2 log 2, -log 2"), (1, "2 log 2, log 2")])
-def test_monitor_knows_the_loss_of_the_generator(sign, label):
-    run = run_of(10)
-    losses = plots.monitor_figure(**(run | {"gen_loss": sign * np.abs(run["gen_loss"])})).axes[0]
-    assert losses.lines[2].get_label().endswith(label)
-    assert losses.lines[3].get_ydata()[0] == sign * np.log(2)
-
-
-@pytest.mark.parametrize("figure", [lambda: plots.theory_figure(TARGET), lambda: plots.monitor_figure(**run_of(100))])
-def test_every_axis_and_line_is_named(figure):
-    for ax in figure().axes:
-        assert ax.get_ylabel()
-        numbered = ax.xaxis.get_visible() and any(tick.label1.get_visible() for tick in ax.xaxis.get_major_ticks())
-        assert ax.get_xlabel() or not numbered
-        assert not any(line.get_label().startswith("_") for line in ax.lines[:2])
-
-
-def test_theory_picture_is_saved(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(plots, "__file__", str(tmp_path / "plots.py"))
-    monkeypatch.setattr(sys, "argv", ["plots.py"])
-    plots.main()
-    assert [path.name for path in (tmp_path / "img").iterdir()] == ["theory.png"]
-    assert capsys.readouterr().out == "Saved in img/: theory.png\n"

@@ -18,6 +18,7 @@ OLD = b"an older picture"
 
 
 class Run(NamedTuple):
+    folder: Path
     status: int
     out: str
     err: str
@@ -41,24 +42,32 @@ def environment():
     return {name: value for name, value in os.environ.items() if not ours.match(name)} | {"HOME": "/dev/null/home"}
 
 
-def start(folder, script, *flags):
-    """Start a script from the root folder."""
+def start(folder, script, *flags, shell='"$@"', python=()):
+    """Start a script from the root folder, with what a shell does about its streams."""
     return subprocess.Popen(
-        [sys.executable, str(folder / script), *flags],
+        ["bash", "-c", shell if "|" in shell else f"exec {shell}", "-"]
+        + [sys.executable, *python, folder / script, *flags],
         cwd="/", env=environment(), text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 
-def finish(process, folder, out=""):
-    rest, err = process.communicate(timeout=200)
+def finish(process, folder, typed=None, out=""):
+    rest, err = process.communicate(typed, timeout=200)
     images = folder.glob("img/[!.]*")
-    return Run(process.returncode, out + rest, err, {path.name: path.read_bytes() for path in images})
+    return Run(folder, process.returncode, out + rest, err, {path.name: path.read_bytes() for path in images})
 
 
-def run(folder, script, *flags, **constants):
+def run(folder, script, *flags, shell='"$@"', **constants):
     copy_scripts(folder, script, constants)
-    return finish(start(folder, script, *flags), folder)
+    return finish(start(folder, script, *flags, shell=shell), folder)
+
+
+def run_then_ask(folder, script, *flags):
+    """Stay at the prompt after a run, python -i, and press Ctrl-C there."""
+    copy_scripts(folder)
+    question = "import os\ntry: os.kill(os.getpid(), 2)\nexcept KeyboardInterrupt: print('as ever')\n\n"
+    return finish(start(folder, script, *flags, python=["-i"]), folder, question)
 
 
 def interrupt_importing(folder, seconds):
@@ -71,12 +80,13 @@ def interrupt_importing(folder, seconds):
 
 
 def interrupt_training(folder):
-    """Press Ctrl-C at the first line of a run of minutes."""
+    """Press Ctrl-C in the middle of a long run, at its eighth line."""
     copy_scripts(folder)
-    process = start(folder, "gan.py", "--games", "1000000", "--discr-update", "50")
-    line = process.stdout.readline()
+    process = start(folder, "gan.py", "--games", "1000000", "--discr-update", "5")
+    lines = [process.stdout.readline() for _ in range(8)]
     process.send_signal(signal.SIGINT)
-    return finish(process, folder, line)
+    pressed = time.monotonic()
+    return finish(process, folder, out="".join(lines)), time.monotonic() - pressed
 
 
 def kill_saving(folder):
@@ -102,14 +112,25 @@ def start_all(folder):
     """Start every run that the tests look at, two at a time: an executor, and futures by name."""
     noisy = {"GAMES": 60, "DISCR_UPDATE": 2, "GEN_UPDATE": 3, "NOISE_STD": 0.5}
     noisy_flags = [f"--{name.lower().replace('_', '-')}={value}" for name, value in noisy.items()]
+    seeds = "--games=20", "--seeds=2"
+    closed, full = '"$@" >&- 2>&-', '"$@" >/dev/full 2>/dev/full'
+    ended = '"$@" 2>&1 | true; exit "${PIPESTATUS[0]}"'
     jobs = {
         "default": (run, "gan.py", "--games", "45"),
-        "edited": (run, "gan.py", {"GAMES": 45}),
-        "other seed": (run, "gan.py", "--games", "45", "--seed", "1"),
+        "edited": (run, "gan.py", {"GAMES": 45, "shell": full}),
+        "other seed": (run, "gan.py", "--games", "45", "--seed", "1", {"shell": closed}),
         "noisy": (run, "noisy_gan.py", *noisy_flags),
         "noisy edited": (run, "noisy_gan.py", noisy),
-        "bad constant": (run, "gan.py", {"GAMES": 0}),
+        "seeds": (run, "gan.py", *seeds, {"shell": ended}),
+        "theory": (run, "plots.py"),
+        "theory closed": (run, "plots.py", {"shell": closed}),
+        "theory ended": (run, "plots.py", {"shell": ended}),
+        "theory help": (run, "plots.py", "--help", {"shell": full}),
+        "help ended": (run, "noisy_gan.py", "--help", {"shell": ended}),
         "noisy bad constant": (run, "noisy_gan.py", {"NOISE_STD": "-1"}),
+        "prompt": (run_then_ask, "gan.py", *seeds),
+        "prompt refused": (run_then_ask, "gan.py", "--games=0"),
+        "prompt theory": (run_then_ask, "plots.py", "--help"),
         "interrupted early": (interrupt_importing, 0.5),
         "interrupted importing": (interrupt_importing, 2),
         "interrupted training": (interrupt_training,),
