@@ -172,7 +172,7 @@ def test_findings_on_the_first_screen(readme, cells, generators, strong_8000, no
     findings = readme.partition("| people say")[2].partition("\n\n")[0]
     late = only(r"(\d+)% of the seeds arrive in 500 games, (\d+)% in 8000", findings)
     assert late == tuple(re.findall(r"(\d+)% \[", cells[6]))[:: len(hessian.halvings(8000)) - 1]
-    assert only(r"within 2% in (\d+)% of the seeds", findings) == re.findall(r"(\d+)% \[", cells[12])[0]
+    assert only(r"within 2% in (\d+)% of the runs", findings) == re.findall(r"(\d+)% \[", cells[12])[0]
     assert only(r"Its spread is (\d+\.\d+)", findings) == re.search(r"median (\d+\.\d+)", cells[11])[1]
     both, without = only(r"\[both do\]\(#two-cures\), in (\d+)% of the seeds; (\d+)% without", findings)
     assert all(share_is(both, runs.outcomes.optimal) for runs in (noisy, strong_other))
@@ -265,7 +265,7 @@ def test_strong_discriminator(readme, alone, near, strong, normal):
     assert -0.01 < run.history.objective[-1] < 0
     first, *_, last = run.history.gen_gradient
     assert rounds_to(only(r"gradient falls to (\d+)% of what it was in the first game", text), 100 * last / first)
-    here, there = only(r"after 20 games (\d+\.\d+) here, (\d+\.\d+) there", text)
+    here, there = only(r"after 20 games (\d+\.\d+) here and (\d+\.\d+) there", text)
     assert rounds_to(here, np.median(strong.trust(20)), units=1)
     assert rounds_to(there, np.median(normal.trust(20)), units=1)
     assert (np.linalg.eigvalsh(hessian.run_hessians(run.model, run.draws, run.history, last=1)) < 0).all()

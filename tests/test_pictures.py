@@ -1,0 +1,62 @@
+"""The pictures in img/ against those that the README's block of commands makes today."""
+
+import io
+import re
+import shlex
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import PIL
+import pytest
+from PIL import Image, ImageSequence
+
+import gan
+import noisy_gan
+import plots
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCK = re.search(r"```sh\n(.*?plots\.py\n.*?)```", README, re.DOTALL)[1].splitlines()
+MADE_WITH = "3.11.2", "13.0.0"  # Matplotlib, Pillow
+ROUNDING, REDRAWN = 1e-4, 0.03  # share of pixels that another processor, and that other versions, may change
+
+
+def changed(one, other):
+    """Compute the share of pixels that differ clearly between two files; 1 if their frames do not correspond."""
+    frames = [
+        [np.asarray(frame.convert("RGB"), int) for frame in ImageSequence.Iterator(Image.open(io.BytesIO(content)))]
+        for content in (one, other)
+    ]
+    if [frame.shape for frame in frames[0]] != [frame.shape for frame in frames[1]]:
+        return 1
+    return np.mean([np.abs(a - b).max(axis=-1) > 32 for a, b in zip(*frames)])
+
+
+def test_changed_can_tell():
+    white, black = (Image.new("RGB", (10, 10), color) for color in ("white", "black"))
+    white.putpixel((0, 0), (0, 0, 0))
+    files = []
+    for image in (white, black):
+        image.save(buffer := io.BytesIO(), "PNG")
+        files.append(buffer.getvalue())
+    assert changed(files[0], files[0]) == 0
+    assert changed(*files) == 0.99
+
+
+@pytest.mark.parametrize("line", BLOCK)
+def test_committed_pictures_are_what_the_commands_make(line, images, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    script, *flags = shlex.split(line.partition("python ")[2])
+    if script == "plots.py":
+        plots.main(flags)
+    elif script == "noisy_gan.py":
+        gan.main(noisy_gan.NoisyGAN, flags, prefix="noisy_")
+    else:
+        gan.main(gan.GAN, flags)
+    made = {path.name: path.read_bytes() for path in images.iterdir()}
+    assert made
+    same_versions = (mpl.__version__, PIL.__version__) == MADE_WITH
+    for name, fresh in made.items():
+        committed = (ROOT / "img" / name).read_bytes()
+        assert fresh == committed or changed(fresh, committed) < (ROUNDING if same_versions else REDRAWN), name
