@@ -282,7 +282,7 @@ def answer(model, settings):
     picture = portrait(model, draws, history, shown)
     end = "stalled" if hessian.stalled(history.objective) else "circling"
     end = "at the optimum" if hessian.near_optimum(history.objective) else end
-    return picture, f"Ends {end}. At the equilibrium a deviation {hessian.fate(picture[2])}."
+    return picture, f"Ends {end}. A deviation {hessian.fate(picture[2])}."
 
 
 # ---------------------------------------------------------------- many seeds: in which share of them something holds

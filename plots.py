@@ -263,7 +263,7 @@ def draw_phase(ax, path, equilibrium, field, predicted=None):
         mean, slope, *(part * length / (np.hypot(*step) + (speed == 0)) for part in step), color=ARROW, pivot="mid",
         angles="xy", scale_units="width", scale=1, width=0.003, headwidth=4, headlength=4, headaxislength=3.5, zorder=1,
     )  # fmt: skip
-    ax.plot([], [], color=GRAY, marker=r"$\rightarrow$", linestyle="none", markersize=11, label="one game from there")
+    ax.plot([], [], color=GRAY, marker=r"$\rightarrow$", linestyle="none", markersize=11, label="a game's direction")
     stride = -(-len(path) // MOST_POINTS)
     trail = LineCollection([], cmap=GAME_COLORS, clim=(0, len(path) - 1), linewidth=1.3, zorder=2)
     ax.add_collection(trail, autolim=False)
@@ -296,7 +296,7 @@ def draw_objective(ax, objective):
     ax.set_ylim(min(low - room / 3, OPTIMUM - room), max(high + room / 3, OPTIMUM + room))
     draw_lines(ax, [(objective, "", BLACK, 0.8)], ylabel="V", title="Objective")
     ax.axhline(OPTIMUM, color=RED, zorder=1)
-    _label_ends(ax, [(OPTIMUM, "D wins\n-2 log 2\nD is wrong", RED)])
+    _label_ends(ax, [(OPTIMUM, "↑ D wins\n-2 log 2\n↓ D is wrong", RED)])
     (dot,) = ax.plot([], [], color=BLACK, markersize=5.5, **DOT)
 
     def show(game):
@@ -335,15 +335,14 @@ def gif(scene, equilibrium, field):
 
 
 def draw_turns(ax, objective, turns, period):
-    """Mark on V (games,) the games in which D was flat, half a turn apart, beside those that theory predicts.
-
-    period: a full turn in games, or nan; it is laid through the last of the first four turns.
-    """
+    """Mark on V (games,) the games in which D was flat, half a turn apart, beside those that theory predicts."""
     if len(turns) < 2 or not np.isfinite(period):
         return
     ax.plot(turns, objective[np.subtract(turns, 1)], color=NAVY, label="D flat: half a turn done", **DOT)
-    predicted = np.arange(turns[:4][-1] % (period / 2), min(turns[-1] + period / 4, len(objective)), period / 2)
-    label, whole = f"predicted, every {period / 2:.0f} games", ax.get_xaxis_transform()
+    half, first = period / 2, turns[0] - period / 4  # the phase is the fourth dot's
+    predicted = np.arange(turns[:4][-1] % half, min(turns[-1] + half / 2, len(objective)), half)
+    predicted = predicted[predicted > first]
+    label, whole = f"predicted spacing: {half:.0f} games", ax.get_xaxis_transform()
     ax.vlines(predicted, 0, 1, color=RED, linestyle=":", label=label, transform=whole)
     _legend(ax)
 
@@ -378,7 +377,7 @@ def draw_eigenvalues(ax, eigenvalues):
         names = "D's steep\ndirection", "saddle: falls", "line of\nequilibria", "saddle: rises"
         title = "Hessian of V: saddle, line of equilibria"
     else:
-        names, title = ("smallest", "second", "third", "largest"), f"Hessian of V: {np.sum(last < 0)} of 4 end below 0"
+        names, title = ("lowest", "second", "third", "highest"), f"Hessian of V: {np.sum(last < 0)} of 4 end below 0"
     small = max(np.median(size.min(axis=1)), 1e-6 * size.max(), 1e-300)  # the axis is linear below its decade
     ax.set_yscale("symlog", linthresh=10.0 ** np.floor(np.log10(small)))
     ax.axhline(0, color=BLACK, linewidth=1)
@@ -539,7 +538,7 @@ def draw_slopes(ax):
     ax.plot(fooled, 1 - fooled, color=ORANGE, label="non-saturating, -log D: slope 1 - D")
     ax.axvline(0.5, color=RED, label="equilibrium: D = 1/2")
     ax.set(xlabel="D(G(z)): 0 if found out, 1 if D is fooled", xlim=(0, 1), ylabel="|d loss / d logit|", ylim=(0, 1))
-    ax.set_title("(a) Found out, G still feels -log D, not log(1 - D)")
+    ax.set_title("(a) When D is sure (left), only -log D pushes G")
     _legend(ax)
 
 
@@ -579,7 +578,7 @@ def draw_slide(ax, target):
     ax.axhline(np.log(2), color=RED, linestyle="--", label="log 2: JSD without overlap")
     why = "Why not KL? It needs both densities;\na GAN has only samples. The other,\nKL(data, generated), is infinite."
     ax.text(0.98, 0.97, why, color=PURPLE, fontsize="small", ha="right", va="top", transform=ax.transAxes)
-    ax.set(xlabel=f"middle of G(z), of width {width:g}; the data's is {mean:g}", ylabel="distance, log scale")
+    ax.set(xlabel=f"middle of the generated samples; the data's is {mean:g}", ylabel="distance, log scale")
     ax.set(xlim=middle[[0, -1]], ylim=(0.06, 100), yscale="log", title="(c) JSD is flat where it should pull")
     ax.yaxis.set_major_formatter("{x:g}")
     _legend(ax)
@@ -642,7 +641,7 @@ class Explorer:
         self.figure, self.train, self.start, self.settings = figure, train, settings, dict(settings)
         boxes = (0.09, 0.5, 0.4, 0.44), (0.57, 0.5, 0.38, 0.44), (0.09, 0.17, 0.4, 0.23)
         self.axes = [figure.add_axes(box) for box in boxes]
-        self.verdict = figure.text(0.09, 0.085, "")
+        self.verdict = figure.text(0.09, 0.085, "", fontsize="small")
         self.choices = {name: sorted({*KNOBS[name], settings[name]}) for name in KNOBS if name in settings}
         self.knobs = {}
         for row, (name, values) in enumerate(self.choices.items()):
@@ -652,7 +651,7 @@ class Explorer:
             knob.on_changed(lambda place, name=name: self.turn(name, self.choices[name][int(place)]))
             self.knobs[name] = knob
         chosen = LOSSES.index(settings["gen_loss"])
-        self.loss = RadioButtons(figure.add_axes((0.63, 0.035, 0.15, 0.08)), LOSSES, chosen)
+        self.loss = RadioButtons(figure.add_axes((0.66, 0.035, 0.12, 0.08)), LOSSES, chosen)
         self.loss.on_clicked(lambda loss: self.turn("gen_loss", loss))
         self.back = Button(figure.add_axes((0.8, 0.045, 0.15, 0.06)), "put everything back")
         self.back.on_clicked(self.put_back)
@@ -707,7 +706,7 @@ class Explorer:
             artist.set_animated(True)
         for part in self.moving:
             part.show(int(self.scrubber.val))
-        self.figure.canvas.draw_idle()
+        self.figure.canvas.draw()  # at once: the style ends here
 
     def keep(self, _):
         """Keep the picture of all that stands still, and draw what moves on top."""

@@ -22,7 +22,7 @@ def opened(kind=gan.GAN, **changed):
     settings = START | ({"noise_std": 1.0} if kind is noisy_gan.NoisyGAN else {}) | changed
     model = kind(**{name: value for name, value in settings.items() if name != "seed"})
     figure = plots._figure((8, 6), 40, layout=None)
-    figure.canvas.draw_idle = lambda: None  # a screen draws when it has time, and once
+    figure.canvas.draw_idle = lambda: None  # what a slider asks for besides
     return plots.Explorer(figure, lambda chosen: gan.answer(model, chosen), settings)
 
 
@@ -32,13 +32,11 @@ def check(window, kind=gan.GAN, train=gan.GAN.train):
     Past the edge of the learning rate a run is chaotic: rounding decides where it goes, and words alone are compared.
     """
     if window.settings["learning_rate"] > 0.14 and window.settings["discr_update"] > 1:
-        window.figure.canvas.draw()
         assert window.verdict.get_text().startswith(("Ends ", "Lost: "))
         return
     model = kind(**{name: value for name, value in window.settings.items() if name != "seed"})
     draws = model.draw(window.settings["seed"])
     history = gan.History(*train(model, draws))
-    window.figure.canvas.draw()
     if not all(np.isfinite(values).all() for values in history):
         assert window.verdict.get_text() == "Lost: the numbers of this run overflow."
         assert not any(ax.get_visible() for ax in window.axes)
@@ -55,7 +53,7 @@ def check(window, kind=gan.GAN, train=gan.GAN.train):
     np.testing.assert_allclose(objective.lines[0].get_ydata(), history.objective[:game], rtol=1e-7, atol=1e-9)
     end = history.objective[-50:].mean()
     ending = "at the optimum" if abs(end + 2 * np.log(2)) < 0.05 else "stalled" if end > -0.1 else "circling"
-    assert window.verdict.get_text().startswith(f"Ends {ending}. At the equilibrium a deviation ")
+    assert window.verdict.get_text().startswith(f"Ends {ending}. A deviation ")
 
 
 @pytest.fixture(scope="module")
@@ -90,17 +88,20 @@ def test_every_knob_to_both_ends(noisy_window, name):
 
 def test_random_settings():
     """The replica, which other tests compare with `GAN.train`, needs no compiling."""
-    window, rng = opened(games=12), np.random.default_rng(0)
+    window, rng = opened(games=6), np.random.default_rng(0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for step in range(200):
             for name in rng.choice(["discr_update", "learning_rate", "init_std", "seed"], 2, replace=False):
+                window.knobs[name].drag_active = True  # both are let go at once
                 turn(window, name, rng.integers(len(window.choices[name])))
+                window.knobs[name].drag_active = False
+            window.retrain()
             if step % 25 == 0:  # for these the loop is compiled anew
                 turn(window, "gen_update", rng.integers(4))
                 window.loss.set_active(step // 25 % 2)
                 assert window.settings["gen_loss"] == ("saturating", "non-saturating")[step // 25 % 2]
-            window.scrubber.set_val(rng.integers(1, 13))
+            window.scrubber.set_val(rng.integers(1, 7))
             check(window, train=replica.train)
     window.put_back(None)
     assert window.settings == window.start

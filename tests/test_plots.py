@@ -318,7 +318,7 @@ def test_objective(run):
     games = np.arange(1, 301)
     assert has_line(ax, games, run.history.objective, plots.BLACK)
     assert has_level(ax, -2 * LOG_2, plots.RED)
-    assert words(ax) == [("D wins\n-2 log 2\nD is wrong", plots.RED)]
+    assert words(ax) == [("↑ D wins\n-2 log 2\n↓ D is wrong", plots.RED)]
     moving.show(120)
     assert has_line(ax, games[:120], run.history.objective[:120])
     assert has_line(ax, [120], run.history.objective[[119]])
@@ -342,7 +342,7 @@ def test_summary(run, figures):
     ax = axes["Objective"]
     dots = line(ax, "D flat: half a turn done")
     np.testing.assert_array_equal(dots.get_xydata(), np.transpose([run.turns, history.objective[run.turns - 1]]))
-    (predicted,) = [artist for artist in ax.collections if artist.get_label() == "predicted, every 15 games"]
+    (predicted,) = [artist for artist in ax.collections if artist.get_label() == "predicted spacing: 15 games"]
     np.testing.assert_allclose([segment[0, 0] for segment in predicted.get_segments()], [11, 26, 41])
     assert ax.get_ylim()[0] < history.objective.min()
 
@@ -363,8 +363,8 @@ SADDLE = ["D's steep\ndirection", "saddle: falls", "line of\nequilibria", "saddl
     [
         ([-13.0, -0.1, -1e-5, 0.1], SADDLE, "Hessian of V: saddle, line of equilibria"),
         ([-13.0, -0.1, 1e-4, 0.1], SADDLE, "Hessian of V: saddle, line of equilibria"),
-        ([-1.0, -0.1, -1e-2, -1e-3], ["smallest", "second", "third", "largest"], "Hessian of V: 4 of 4 end below 0"),
-        ([-1.0, -0.1, -0.05, 0.1], ["smallest", "second", "third", "largest"], "Hessian of V: 3 of 4 end below 0"),
+        ([-1.0, -0.1, -1e-2, -1e-3], ["lowest", "second", "third", "highest"], "Hessian of V: 4 of 4 end below 0"),
+        ([-1.0, -0.1, -0.05, 0.1], ["lowest", "second", "third", "highest"], "Hessian of V: 3 of 4 end below 0"),
     ],
 )
 def test_eigenvalues_are_named_by_what_they_are(last, names, title):
