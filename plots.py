@@ -731,13 +731,14 @@ def explore(train, settings):
     """Open an `Explorer` and wait until it is closed. Without a display return its picture, {file's name: bytes}."""
     from matplotlib import pyplot
 
-    figure = pyplot.figure("GAN", figsize=(12, 7.4))
+    figure = pyplot.figure(figsize=(12, 7.4))
     if type(figure.canvas) is not FigureCanvasAgg:
         figure.explorer = Explorer(figure, train, settings)  # lives as long as the figure
         pyplot.show()
         return {}
     figure.set_dpi(STILL_DPI)
     Explorer(figure, train, settings)
+    pyplot.close(figure)
     say("Matplotlib has found no display, or no toolkit for windows: the window as a picture")
     return {"explore_{}.png": png(figure)}
 
