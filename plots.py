@@ -640,23 +640,22 @@ class Explorer:
 
         self.figure, self.train, self.start, self.settings = figure, train, settings, dict(settings)
         boxes = (0.09, 0.5, 0.4, 0.44), (0.57, 0.5, 0.38, 0.44), (0.09, 0.17, 0.4, 0.23)
-        self.axes = [figure.add_axes(box) for box in boxes]
+        self.axes, self.knobs = [figure.add_axes(box) for box in boxes], {}
         self.verdict = figure.text(0.09, 0.085, "", fontsize="small")
         self.choices = {name: sorted({*KNOBS[name], settings[name]}) for name in KNOBS if name in settings}
-        self.knobs = {}
         for row, (name, values) in enumerate(self.choices.items()):
             box, place = figure.add_axes((0.7, 0.37 - 0.04 * row, 0.2, 0.03)), values.index(settings[name])
             knob = Slider(box, name.replace("_", " "), 0, len(values) - 1, valinit=place, valstep=1, color=GRAY)
             knob.label.set_x(-0.04)
             knob.on_changed(lambda place, name=name: self.turn(name, self.choices[name][int(place)]))
             self.knobs[name] = knob
-        chosen = LOSSES.index(settings["gen_loss"])
-        self.loss = RadioButtons(figure.add_axes((0.66, 0.035, 0.12, 0.08)), LOSSES, chosen)
+        box = figure.add_axes((0.66, 0.035, 0.12, 0.08))
+        self.loss = RadioButtons(box, LOSSES, LOSSES.index(settings["gen_loss"]))
         self.loss.on_clicked(lambda loss: self.turn("gen_loss", loss))
         self.back = Button(figure.add_axes((0.8, 0.045, 0.15, 0.06)), "put everything back")
         self.back.on_clicked(self.put_back)
-        games, box = settings["games"], figure.add_axes((0.09, 0.03, 0.4, 0.03))
-        self.scrubber = Slider(box, "game", 1, games, valinit=games, valstep=1, color=GRAY)
+        box, last = figure.add_axes((0.09, 0.03, 0.4, 0.03)), settings["games"]
+        self.scrubber = Slider(box, "game", 1, last, valinit=last, valstep=1, color=GRAY)
         self.scrubber.drawon = False  # drawn with what moves
         self.scrubber.on_changed(self.scrub)
         figure.canvas.mpl_connect("draw_event", self.keep)
@@ -729,7 +728,7 @@ class Explorer:
 
 def explore(train, settings):
     """Open an `Explorer` and wait until it is closed. Without a display return its picture, {file's name: bytes}."""
-    from matplotlib import pyplot
+    from matplotlib import pyplot  # which looks for a display
 
     figure = pyplot.figure(figsize=(12, 7.4))
     if type(figure.canvas) is not FigureCanvasAgg:
@@ -738,9 +737,10 @@ def explore(train, settings):
         return {}
     figure.set_dpi(STILL_DPI)
     Explorer(figure, train, settings)
+    content = png(figure)
     pyplot.close(figure)
     say("Matplotlib has found no display, or no toolkit for windows: the window as a picture")
-    return {"explore_{}.png": png(figure)}
+    return {"explore_{}.png": content}
 
 
 @style()

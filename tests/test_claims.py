@@ -246,7 +246,7 @@ def test_normal_setting(readme, alone, near):
     assert rounds_to(only(r"mean is still off by (\d+\.\d+)\.", text), abs(mean(run.end) - run.draws.x.mean()))
     weights, period = run.history.params[:, 2], near["normal"].period
     turns, misses = hessian.flat_games(weights, period), re.findall(r"\d+", only(r"dots by (.*?) games", text))
-    assert "laid through the fourth dot" in text
+    assert "only their position is set, by the fourth dot" in text
     off = np.abs(turns[3] - period / 2 * np.arange(3, -1, -1) - turns)
     assert list(map(int, misses)) == pytest.approx(off, abs=1.5)
     assert np.abs(weights[turns - 1]).max() < 0.1 * np.abs(weights).max()  # "a game in which D was flat"
