@@ -4,7 +4,6 @@ import dataclasses
 import io
 import os
 import random
-import resource
 import runpy
 import signal
 import sys
@@ -263,24 +262,6 @@ def test_folder_that_cannot_be_written_is_told_before_training(trial):
     status, out, err, trained = trial()
     assert (status, out.strip(), err.count("\n"), trained) == (1, "", 1, [])
     assert "img" in err
-
-
-def test_full_disk_leaves_the_old_pictures_and_names_the_file(images):
-    """As it would be on a disk with 100 kB left: the second picture does not fit."""
-    images.mkdir()
-    old = dict.fromkeys(["one.png", "two.png"], b"old")
-    for name, content in old.items():
-        (images / name).write_bytes(content)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
-    try:
-        with pytest.raises(OSError, match=r"two\.png"):
-            plots.save({"one.png": b"new", "two.png": bytes(1_000_000)})
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert {path.name: path.read_bytes() for path in images.iterdir()} == old
-    plots.save({"one.png": b"new", "two.png": bytes(1_000_000)})
-    assert {path.name: path.stat().st_size for path in images.iterdir()} == {"one.png": 3, "two.png": 1_000_000}
 
 
 class Window(io.StringIO):
