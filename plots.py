@@ -39,7 +39,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE, *_ = sns.color_palette("deep")
 NAVY = sns.color_palette("dark")[0]
 BLACK, GRAY, ARROW, GRID = (0.15,) * 3, (0.45,) * 3, (0.7,) * 3, (0.8,) * 3
 PALE_BLUE, PALE_GREEN, PALE_RED = (tuple(0.6 + 0.4 * np.array(ink)) for ink in (BLUE, GREEN, RED))
-GAME_COLORS = sns.color_palette("flare", as_cmap=True)
+GAME_COLORS = sns.color_palette("crest", as_cmap=True)
 DOT = {"marker": "o", "linestyle": "none", "markeredgecolor": "white", "markeredgewidth": 0.7, "zorder": 4}
 STILL_DPI, MOVING_DPI = 180, 100  # of figures, shown at half their size, and of the animation
 FRAME_EVERY, MOST_FRAMES = 20, 100  # games between frames of the animation, and how many it may have
@@ -150,8 +150,9 @@ def scene(draws, history, target, games, seen=None):
 def style():
     """Draw the same everywhere, whatever a machine's or a folder's own Matplotlib settings are."""
     ours = {
-        "font.sans-serif": ["DejaVu Sans"], "text.hinting": "no_hinting", "axes.titlesize": "medium",
-        "lines.linewidth": 1.3, "agg.path.chunksize": 10_000, "legend.frameon": False, "legend.fontsize": "small",
+        "font.sans-serif": ["DejaVu Sans"], "text.hinting": "no_hinting", "lines.linewidth": 1.3,
+        "axes.titlesize": "medium", "axes.titley": 1,  # a fixed height: to look for one that is free takes time
+        "agg.path.chunksize": 10_000, "legend.frameon": False, "legend.fontsize": "small",
     }  # fmt: skip
     with matplotlib.style.context(["default", sns.axes_style("whitegrid"), ours]):
         yield
@@ -208,7 +209,7 @@ def draw_lines(ax, lines, constants=(), **settings):
     for height, _, color in constants:
         ax.axhline(height, color=color, linewidth=0.9, linestyle="--", zorder=3)
     ax.set(**{"xlabel": "game", "xlim": (0, games[-1])} | settings)
-    ax.locator_params("x", nbins=6)  # room for the numbers of a long run
+    ax.locator_params("x", nbins=4)  # room for the numbers of a long run
     ends = [(np.median(values[-(len(games) // 20 + 1) :]), name, color) for values, name, color, _ in lines]
     _label_ends(ax, [*ends, *constants])
 
@@ -431,8 +432,7 @@ def jensen_shannon(target, low, high):
 
     JSD = KL(p, (p + q) / 2) / 2 + KL(q, (p + q) / 2) / 2: Goodfellow et al. 2014, proof of Theorem 1.
     With r = p / q it is log 2 - 1/2 * the mean under q of (1 + r) log(1 + r) - r log r, which vanishes
-    with r: log 2 is what no overlap leaves. low, high (...), in either order or
-    equal, give (...,).
+    with r: log 2 is what no overlap leaves. low, high (...), in either order or equal, give (...,).
     """
     low, high = np.minimum(low, high), np.maximum(low, high)
     mean, reach, width = target.mean(), REACH * target.std(), high - low
