@@ -62,13 +62,13 @@ class History(NamedTuple):
 
 def generator(gen, z):
     """Compute G(z) = w z + b. gen (..., 2) holds w and b; z (..., N) gives (..., N)."""
-    w, b = gen[..., :1], gen[..., 1:]
+    w, b = tf.split(gen, 2, axis=-1)
     return w * z + b
 
 
 def logit(discr, x):
     """Compute w' x + b', the log-odds that D gives to x of being real. discr (..., 2) and x (..., N)."""
-    w, b = discr[..., :1], discr[..., 1:]
+    w, b = tf.split(discr, 2, axis=-1)
     return w * x + b
 
 
@@ -226,7 +226,8 @@ def closing_report(model, draws, history, eigenvalues, equilibrium):
 def portrait(model, draws, history, shown):
     """Compute what pictures show: scene of the shown games, equilibrium, half-turns, field and predicted turn."""
     equilibrium = hessian.equilibrium(model, draws.x, history.params[-1])
-    seen = model.seen(model.deal(draws, shown - 1), generator(history.params[shown - 1, :2], draws.z_gen[-1, -1]))
+    fake = generator(history.params[shown - 1, :2], draws.z_gen[-1, -1]).numpy()
+    seen = model.seen(model.deal(draws, shown - 1), fake)
     changing = seen if np.ndim(seen[0]) > 1 else None  # D sees something else in each game
     scene = plots.scene(draws, history, stats.norm(model.target_mean, model.target_std), shown, changing)
     turns = hessian.flat_games(history.params[:, 2], equilibrium.period)
@@ -265,7 +266,7 @@ def run(model, seed):
 
 @tf.function(jit_compile=True)
 def play_any(kind, gen_loss, draws, discr_update, learning_rate):
-    """Play all games like `GAN.train`, compiled once for all numbers of steps of D and all learning rates."""
+    """Play all games like `GAN.train`, traced once for all numbers of steps of D, and compiled once for all rates."""
     model = kind(0, discr_update, 0, learning_rate=learning_rate, gen_loss=gen_loss)
     return model.record(draws, *GAN.play_games.python_function(model, draws.params, draws))
 
@@ -423,8 +424,7 @@ def main(model=GAN, arguments=(), prefix=""):
         value, meaning = constants[name.upper()], meanings.get(name.upper(), name).replace("%", "%%")
         default = {} if name == "seeds" else {"default": str(value)}  # text, so that it is read as a flag would be
         meaning += f"; {SETTINGS[name][0].__name__}" + "; default %(default)s" * bool(default)
-        flag = "--" + name.replace("_", "-")
-        parser.add_argument(flag, type=SETTINGS[name][0], metavar="", help=meaning, **default)
+        parser.add_argument("--" + name.replace("_", "-"), type=SETTINGS[name][0], metavar="", help=meaning, **default)
     parser.add_argument("--explore", action="store_true", help="open a window with a knob for each setting")
     with plots.command(parser.prog, FloatingPointError), np.errstate(all="ignore"):  # overflow is told once, in words
         settings = vars(parser.parse_args(arguments))

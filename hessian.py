@@ -167,6 +167,7 @@ def game_map(hessians, learning_rate, discr_update, gen_update):
     return np.nan_to_num(gen_map @ discr_map, nan=1e100, posinf=1e100, neginf=-1e100)  # what overflows has overshot
 
 
+@np.errstate(over="ignore")  # a share that overflows grows
 def rotation(linear_map):
     """Compute the full turn in games, and the share of a swing that half a turn leaves, of the slowest visible wave.
 

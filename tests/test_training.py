@@ -249,7 +249,7 @@ def test_moments_and_accuracies_are_those_of_samples():
     """G(z) is uniform on [b, b + w], also for w < 0; D is right where it gives real samples more than 1/2."""
     levels = (np.arange(100_000) + 0.5) / 100_000
     target = stats.norm(4, 1.5)
-    fake = gan.generator(PLAYERS[:, :2], levels)
+    fake = gan.generator(PLAYERS[:, :2], levels).numpy()
     np.testing.assert_allclose(fake, PLAYERS[:, :1] * levels + PLAYERS[:, 1:2], rtol=1e-15)
     np.testing.assert_allclose(plots.generated_mean(PLAYERS), fake.mean(axis=1), rtol=1e-9)
     np.testing.assert_allclose(plots.generated_std(PLAYERS), fake.std(axis=1), rtol=1e-9)
