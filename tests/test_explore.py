@@ -53,7 +53,8 @@ def check(window, kind=gan.GAN, train=gan.GAN.train):
     np.testing.assert_allclose(objective.lines[0].get_ydata(), history.objective[:game], rtol=1e-7, atol=1e-9)
     end = history.objective[-50:].mean()
     ending = "at the optimum" if abs(end + 2 * np.log(2)) < 0.05 else "stalled" if end > -0.1 else "circling"
-    assert window.verdict.get_text().startswith(f"Ends {ending}. A deviation ")
+    there = hessian.equilibrium(model, draws.x, history.params[-1])
+    assert window.verdict.get_text() == f"Ends {ending}. A deviation {hessian.fate(there)}."
 
 
 @pytest.fixture(scope="module")
