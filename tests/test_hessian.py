@@ -217,7 +217,8 @@ MAPS = [
     ([[0.9]], [[0.5]], np.nan, "dies out without a turn to be seen, times 0.900 a game"),
     ([[1.1]], [[0.5]], np.nan, "grows: steps overshoot"),
     ([[-0.5]], [[0.4]], np.nan, "dies out without a turn to be seen, times 0.500 a game"),  # overshoots: no turn
-    ([[-1.2]], [[0.9]], np.nan, "grows: steps overshoot"),
+    ([[-1.003]], [[0.9]], np.nan, "grows: steps overshoot"),
+    ([[-0.997]], [[0.9]], np.nan, "dies out without a turn to be seen, times 0.997 a game"),
     (turning(1.1, 0.1), [[0.3]], np.nan, "grows: steps overshoot"),
     (turning(0.99, 0.1), [[0.3]], 20 * np.pi, "turns once in 63 games; half a turn leaves 73%"),  # 0.99^31.4
     (turning(0.99, 0.1), turning(0.9, 1), 20 * np.pi, "turns once in 63 games; half a turn leaves 73%"),
