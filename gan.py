@@ -66,25 +66,25 @@ def generator(gen, z):
     return w * z + b
 
 
-def logit(discr, x):
-    """Compute w' x + b', the log-odds that D gives to x of being real. discr (..., 2) and x (..., N)."""
-    w, b = tf.split(discr, 2, axis=-1)
-    return w * x + b
+def logits(discr, *samples):
+    """Compute w' x + b', the log-odds that D gives to x of being real, of each x (..., N); discr (..., 2)."""
+    w, b = tf.split(discr, 2, axis=-1)  # once for all x: the compiled loop takes 0.6 of the time
+    return [w * x + b for x in samples]
 
 
 def discriminator(discr, x):
-    """Compute D(x) = sigmoid(w' x + b') as a NumPy array; shapes as in `logit`."""
-    return tf.sigmoid(logit(discr, x)).numpy()
+    """Compute D(x) = sigmoid(w' x + b') as a NumPy array; shapes as in `logits`."""
+    return tf.sigmoid(logits(discr, x)[0]).numpy()
 
 
-def mean_log_d(discr, x):
-    """Compute mean log D(x), from the logit: the log of a sigmoid that has rounded to 0 would be infinite."""
-    return tf.reduce_mean(tf.math.log_sigmoid(logit(discr, x)), axis=-1)
+def mean_log_d(logit):
+    """Compute mean log D from D's logit, since the log of a sigmoid that has rounded to 0 would be infinite."""
+    return tf.reduce_mean(tf.math.log_sigmoid(logit), axis=-1)
 
 
-def mean_log_1_minus_d(discr, x):
-    """Compute mean log(1 - D(x)), where 1 - sigmoid(t) = sigmoid(-t)."""
-    return tf.reduce_mean(tf.math.log_sigmoid(-logit(discr, x)), axis=-1)
+def mean_log_1_minus_d(logit):
+    """Compute mean log(1 - D), where 1 - sigmoid(t) = sigmoid(-t)."""
+    return mean_log_d(-logit)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,13 +107,13 @@ class GAN:
 
     def objective(self, gen, discr, batch, z):
         """Compute V(D, G) = mean log D(x) + mean log(1 - D(G(z))): Goodfellow et al. 2014, arXiv:1406.2661, eq. 1."""
-        real, fake = self.seen(batch, generator(gen, z))
-        return mean_log_d(discr, real) + mean_log_1_minus_d(discr, fake)
+        real, fake = logits(discr, *self.seen(batch, generator(gen, z)))
+        return mean_log_d(real) + mean_log_1_minus_d(fake)
 
     def generator_loss(self, gen, discr, batch, z):
         """Compute what G descends: mean log(1 - D(G(z))), as in Algorithm 1 there, or mean -log D(G(z)), sec. 3."""
-        _, fake = self.seen(batch, generator(gen, z))
-        return mean_log_1_minus_d(discr, fake) if self.gen_loss == "saturating" else -mean_log_d(discr, fake)
+        _, fake = logits(discr, *self.seen(batch, generator(gen, z)))
+        return mean_log_1_minus_d(fake) if self.gen_loss == "saturating" else -mean_log_d(fake)
 
     def discr_slope(self, gen, discr, batch, z):
         """Differentiate V by D's weight and bias."""

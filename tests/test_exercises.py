@@ -380,5 +380,5 @@ def test_9_mode_collapse(texts, results):
     )  # fmt: skip
     assert not numbers(second)
     discr = variables["history"].params[-1, :, 2:]
-    logits = [np.median(variables["logit"](discr, np.full((40, 1), hump))) for hump in (2.0, 8.0)]
+    logits = [np.median(variables["logits"](discr, np.full((40, 1), hump))) for hump in (2.0, 8.0)]
     assert special.expit(logits) == pytest.approx([1 / 3, 1], abs=0.1)  # on the covered hump, and on the other

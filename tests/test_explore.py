@@ -76,7 +76,9 @@ def turn(window, name, place):
 def test_knobs_are_those_of_the_model(window, noisy_window):
     assert list(window.knobs) == ["discr_update", "gen_update", "learning_rate", "init_std", "seed"]
     assert set(noisy_window.knobs) - set(window.knobs) == {"noise_std"}
-    assert opened(learning_rate=0.123, games=3).settings["learning_rate"] == 0.123  # no knob's choice, and kept
+    other = opened(learning_rate=0.123, games=3, gen_loss="non-saturating")
+    assert other.settings["learning_rate"] == 0.123  # no knob's choice, and kept
+    assert other.loss.value_selected == "non-saturating"
 
 
 @pytest.mark.parametrize("name", list(plots.KNOBS))
@@ -117,6 +119,14 @@ def test_a_run_that_overflows_is_told_and_the_next_one_shown():
     turn(window, "learning_rate", 0)
     assert all(ax.get_visible() for ax in window.axes)
     check(window)
+
+
+def test_one_lost_number_is_told(monkeypatch):
+    model = gan.GAN(3, 1, 1)
+    history = model.train(model.draw(0))
+    history.objective[-1] = np.inf
+    monkeypatch.setattr(gan, "play_any", lambda *_: history)
+    assert gan.answer(model, {"seed": 0}) == (None, "Lost: the numbers of this run overflow.")
 
 
 def test_a_knob_trains_when_it_is_let_go(window, monkeypatch):

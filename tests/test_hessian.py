@@ -294,6 +294,7 @@ def test_waves_lost_in_noise_are_not_followed():
     assert len(clean) == len(noisy) == 3
     assert hessian.flat_games(wave(300), np.nan).size == 0
     assert hessian.flat_games(wave(300, 100), 300).size == 0
+    assert hessian.flat_games(wave(300, 200), 300) == pytest.approx([106], abs=3)
     assert hessian.flat_games(np.ones(1000), 300).size == 0
 
 
