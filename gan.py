@@ -67,7 +67,7 @@ def generator(gen, z):
 
 
 def logits(discr, *samples):
-    """Compute w' x + b', the log-odds that D gives to x of being real, of each x (..., N); discr (..., 2)."""
+    """Compute w' x + b', the log-odds that D gives to x of being real: a list, by samples (..., N); discr (..., 2)."""
     w, b = tf.split(discr, 2, axis=-1)  # once for all x: the compiled loop takes 0.6 of the time
     return [w * x + b for x in samples]
 

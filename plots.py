@@ -2,7 +2,7 @@
 
 `draw_...(ax, ...)` draws on an Axes, and returns a `Moving` where something moves with the games;
 `..._figure(...)` composes a Figure; `png` and `gif` give a file's bytes, `save` writes them, whole or not
-at all. Blue is what the players make (samples; darker, D), green is the data, red is theory.
+at all. Blue is what the players make (samples, paths; darker, D), green is the data, red is theory.
 
     python plots.py                                      the picture of theory, which no run enters
 """
@@ -39,7 +39,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE, *_ = sns.color_palette("deep")
 NAVY = sns.color_palette("dark")[0]
 BLACK, GRAY, ARROW, GRID = (0.15,) * 3, (0.45,) * 3, (0.7,) * 3, (0.8,) * 3
 PALE_BLUE, PALE_GREEN, PALE_RED = (tuple(0.6 + 0.4 * np.array(ink)) for ink in (BLUE, GREEN, RED))
-GAME_COLORS = sns.color_palette("crest", as_cmap=True)
+GAME_COLORS = sns.blend_palette([(0.5, 0.7, 0.9), NAVY], as_cmap=True)
 DOT = {"marker": "o", "linestyle": "none", "markeredgecolor": "white", "markeredgewidth": 0.7, "zorder": 4}
 STILL_DPI, MOVING_DPI = 180, 100  # of figures, shown at half their size, and of the animation
 FRAME_EVERY, MOST_FRAMES = 20, 100  # games between frames of the animation, and how many it may have

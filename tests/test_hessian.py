@@ -358,5 +358,6 @@ def test_import_puts_garbage_collection_back(collecting):
         with hessian._quiet_import():
             assert not gc.isenabled()
         assert gc.isenabled() == collecting
+        assert gc.get_freeze_count() > 0  # of objects that it looks at no more
     finally:
         (gc.enable if before else gc.disable)()
