@@ -224,7 +224,7 @@ def closing_report(model, draws, history, eigenvalues, equilibrium):
 
 
 def portrait(model, draws, history, shown):
-    """Compute what pictures show: scene of the shown games, equilibrium, half-turns, field and predicted turn."""
+    """Compute what the pictures of a run show, in the shown games: a plots.Portrait."""
     equilibrium = hessian.equilibrium(model, draws.x, history.params[-1])
     fake = generator(history.params[shown - 1, :2], draws.z_gen[-1, -1]).numpy()
     seen = model.seen(model.deal(draws, shown - 1), fake)
@@ -234,7 +234,7 @@ def portrait(model, draws, history, shown):
     grid = plots.phase_grid(scene, equilibrium)
     field = (*grid, *hessian.phase_field(model, draws.x, history.params[-1, 0], *grid))
     predicted = hessian.predict(equilibrium, history.params, turns[1]) if len(turns) > 1 else None
-    return scene, history, equilibrium, turns, (field, predicted)
+    return plots.Portrait(scene, history, equilibrium, turns, field, predicted)
 
 
 def run(model, seed):
@@ -251,12 +251,12 @@ def run(model, seed):
     curvature = hessian.run_hessians(model, draws, history)
     require_finite([curvature])
     eigenvalues = np.linalg.eigvalsh(curvature)
-    scene, _, equilibrium, turns, plane = portrait(model, draws, history, shown)
-    plots.say(*closing_report(model, draws, history, eigenvalues, equilibrium), "Drawing")
+    picture = portrait(model, draws, history, shown)
+    plots.say(*closing_report(model, draws, history, eigenvalues, picture.equilibrium), "Drawing")
     return {
-        "img_{}.gif": plots.gif(scene, equilibrium, plane[0]),
-        "summary_{}.png": plots.png(plots.summary_figure(scene, history, equilibrium, turns)),
-        "hessian_{}.png": plots.png(plots.hessian_figure(scene, eigenvalues, equilibrium, *plane)),
+        "img_{}.gif": plots.gif(picture),
+        "summary_{}.png": plots.png(plots.summary_figure(picture)),
+        "hessian_{}.png": plots.png(plots.hessian_figure(picture, eigenvalues)),
         "monitor_{}.png": plots.png(plots.monitor_figure(history, target, model.gen_loss == "saturating")),
     }
 
@@ -283,7 +283,7 @@ def answer(model, settings):
     picture = portrait(model, draws, history, shown)
     end = "stalled" if hessian.stalled(history.objective) else "circling"
     end = "at the optimum" if hessian.near_optimum(history.objective) else end
-    return picture, f"Ends {end}. A deviation {hessian.fate(picture[2])}."
+    return picture, f"Ends {end}. A deviation {hessian.fate(picture.equilibrium)}."
 
 
 # ---------------------------------------------------------------- many seeds: in which share of them something holds

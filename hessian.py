@@ -17,6 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
+from plots import OPTIMUM
+
 
 @contextlib.contextmanager
 def _quiet_import():
@@ -42,7 +44,6 @@ with _quiet_import():
     import tensorflow as tf
 tf.get_logger().setLevel("ERROR")  # no warnings that a process with many models compiles many times
 
-OPTIMUM = -2 * np.log(2)  # V where D = 1/2 everywhere: Theorem 1
 BLOCK = 2_000_000  # samples handled at once: a fraction of a second of work, some ten numbers of memory each
 ZERO = 1e-4  # an eigenvalue at most this large, beside the largest, counts as zero
 

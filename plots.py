@@ -51,28 +51,6 @@ NODES, REACH = 64, 8  # of the quadrature over the target, and the standard devi
 BISECTIONS = 25  # of an interval that holds a crossing: the distance feels the square of what is left
 
 
-class Scene(NamedTuple):
-    """What an animation shows: F frames, K samples of each kind, M points of the axis."""
-
-    games: np.ndarray  # (F,) games played
-    objective: np.ndarray  # (F,)
-    noise: np.ndarray  # (K,) z, the same in every frame
-    samples: np.ndarray  # (F, K) G(z)
-    real: np.ndarray  # (K,) x
-    seen: tuple  # two arrays (F, K), real and generated samples as D sees them; empty if as they are
-    grid: np.ndarray  # (M,) points of the axis
-    density: np.ndarray  # (M,) target density there
-    discriminator: np.ndarray  # (F, M) D there
-    path: np.ndarray  # (games + 1, 2) place in the phase plane, before the first game and after each
-
-
-class Moving(NamedTuple):
-    """What changes on an Axes from game to game."""
-
-    show: Callable  # moves the artists to where a game left them: show(game)
-    artists: tuple
-
-
 def generated_ends(params):
     """Compute the ends of G(z)'s interval, in ascending order: (..., 4) give two arrays (...,)."""
     return np.sort([params[..., 1], params[..., 0] + params[..., 1]], axis=0)
@@ -99,6 +77,114 @@ def accuracies(params, target):
     at_0, at_1 = slope * b + bias, slope * (w + b) + bias
     zero = np.clip(at_0 / (at_0 - at_1), 0, 1)
     return real, np.where(at_0 == at_1, at_0 < 0, np.where(at_0 < at_1, zero, 1 - zero))
+
+
+def jensen_shannon(target, low, high):
+    """Compute the Jensen-Shannon divergence of the target p from the uniform q on [low, high], in nats.
+
+    JSD = KL(p, (p + q) / 2) / 2 + KL(q, (p + q) / 2) / 2: Goodfellow et al. 2014, proof of Theorem 1.
+    With r = p / q it is log 2 - 1/2 * the mean under q of (1 + r) log(1 + r) - r log r, which vanishes
+    with r: log 2 is what no overlap leaves. low, high (...), in either order or equal, give (...,).
+    """
+    low, high = np.minimum(low, high), np.maximum(low, high)
+    mean, reach, width = target.mean(), REACH * target.std(), high - low
+    start, stop = np.clip(low, mean - reach, mean + reach), np.clip(high, mean - reach, mean + reach)
+    total = 0
+    for node, weight in zip(*special.roots_legendre(NODES)):  # a node at a time: memory for any number of games
+        ratio = width * target.pdf((start + stop + node * (stop - start)) / 2)
+        total += weight / 2 * (special.entr(ratio) - special.entr(1 + ratio))  # entr(r) = -r log r, and 0 at 0
+    covered = (stop - start) / np.maximum(width, np.finfo(float).tiny)  # the share of q's mass; 0 if it is a point
+    return np.log(2) - covered * total / 2
+
+
+@np.errstate(over="ignore")  # beyond 1e154 the square in a density overflows; the density is 0
+def wasserstein(target, low, high):
+    """Compute the Wasserstein-1 distance of the target from the uniform on [low, high], in units of x.
+
+    W1 = integral of |x(t) - u(t)| dt over 0 < t < 1, between the quantiles of the two at t (Arjovsky
+    et al. 2017, arXiv 1701.07875, for W1). Here u(t) = low + width t, and x(t) has the antiderivative
+    mean t - std^2 pdf(x(t)), so it is exact once the crossings of x and u, three at most, are found.
+    low, high (...), in either order or equal, give (...,).
+    """
+    low, high = np.minimum(low, high), np.maximum(low, high)
+    mean, std, width = target.mean(), target.std(), high - low
+    above = lambda x: x > low + width * target.cdf(x)
+
+    # The difference rises, falls between mean - turn and mean + turn, where width * pdf > 1, and rises
+    # again, so each third has one crossing or none. Without one, bisection ends at its right: no harm.
+    turn = std * np.sqrt(2 * np.log(np.maximum(width * target.pdf(mean), 1)))
+    ends = np.stack([low, np.clip(mean - turn, low, high), np.clip(mean + turn, low, high), high])
+    left, right = ends[:-1], ends[1:]
+    before = above(left)
+    for _ in range(BISECTIONS):
+        middle = (left + right) / 2
+        ahead = above(middle) == before
+        left, right = np.where(ahead, middle, left), np.where(ahead, right, middle)
+    t = target.cdf(right)
+    area = (mean - low) * t - std**2 * target.pdf(right) - width * t**2 / 2
+    whole = mean - low - width / 2
+    return np.abs(np.diff(area, axis=0, prepend=0, append=whole[None])).sum(axis=0)
+
+
+def kullback_leibler(target, low, high):
+    """Compute KL(q, p) of the uniform q on [low, high] from the target p, in nats; KL(p, q) is infinite.
+
+    It is the mean under q of log q - log p, whose square has the mean of its middle's plus width^2 / 12.
+    target: a frozen scipy.stats.norm. low, high (...), in either order but not equal, give (...,).
+    """
+    width = np.abs(np.subtract(high, low))
+    return width**2 / (24 * target.var()) - target.logpdf(np.add(low, high) / 2) - np.log(width)
+
+
+def best_objective(target, low, high):
+    """Compute V* = -log 4 + 2 JSD, what the best D of all makes of V: Goodfellow et al. 2014, Theorem 1.
+
+    target: a frozen scipy.stats.norm. low, high (...) of the uniform generator give (...,).
+    """
+    return 2 * jensen_shannon(target, low, high) - np.log(4)
+
+
+def best_discriminator(target, low, high, grid):
+    """Compute the best D of all, p / (p + q), against the uniform q on [low, high], on a grid (M,).
+
+    Goodfellow et al. 2014, Proposition 1. target: a frozen scipy.stats.norm; low and high in either order.
+    """
+    low, high = min(low, high), max(low, high)
+    ratio = (high - low) * target.pdf(grid)  # p / q on q's interval; elsewhere q is 0
+    return np.where((low <= grid) & (grid <= high), ratio / (1 + ratio), 1.0)
+
+
+class Scene(NamedTuple):
+    """What an animation shows: F frames, K samples of each kind, M points of the axis."""
+
+    games: np.ndarray  # (F,) games played
+    objective: np.ndarray  # (F,)
+    noise: np.ndarray  # (K,) z, the same in every frame
+    samples: np.ndarray  # (F, K) G(z)
+    real: np.ndarray  # (K,) x
+    seen: tuple  # two arrays (F, K), real and generated samples as D sees them; empty if as they are
+    grid: np.ndarray  # (M,) points of the axis
+    density: np.ndarray  # (M,) target density there
+    discriminator: np.ndarray  # (F, M) D there
+    path: np.ndarray  # (games + 1, 2) place in the phase plane, before the first game and after each
+
+
+class Portrait(NamedTuple):
+    """What the pictures of a run show."""
+
+    scene: Scene
+    history: tuple  # a record with params (games, 4), objective, gen_loss, discr_gradient and gen_gradient (games,)
+    equilibrium: tuple  # a record with params (4,) and period, a full turn in games, or nan
+    turns: np.ndarray  # games in which D was flat: half-turns
+    field: tuple  # four 2-D arrays: mean and slope of places in the phase plane, and what a game adds to both
+    predicted: np.ndarray | None  # (P, 4) params of the run that theory predicts
+
+
+class Moving(NamedTuple):
+    """What changes on an Axes from game to game."""
+
+    show: Callable  # moves the artists to where a game left them: show(game)
+    artists: tuple
 
 
 def phase_point(params):
@@ -308,12 +394,13 @@ def draw_objective(ax, objective):
 
 
 @style()
-def gif(scene, equilibrium, field):
-    """Draw stage and path so far, as `draw_phase`, over one background, and return the bytes of a looping GIF."""
+def gif(portrait):
+    """Draw stage and path so far, over one background, and return the bytes of a looping GIF. portrait: a Portrait."""
+    scene = portrait.scene
     figure = _figure((10, 4.7), MOVING_DPI, layout=None)  # of known words: to measure them takes a fifth of the time
     stage, plane = figure.subplots(1, 2, width_ratios=(1.3, 1))
     figure.subplots_adjust(left=0.1, right=0.985, bottom=0.22, top=0.94, wspace=0.17)
-    moving = draw_frame(stage, scene), draw_phase(plane, scene.path, equilibrium, field)
+    moving = draw_frame(stage, scene), draw_phase(plane, scene.path, portrait.equilibrium, portrait.field)
     figure.legend(loc="lower center", ncols=6, columnspacing=1.2, handletextpad=0.4)
     for artist in (artist for part in moving for artist in part.artists):
         artist.set_animated(True)  # left out of the background
@@ -349,17 +436,14 @@ def draw_turns(ax, objective, turns, period):
 
 
 @style()
-def summary_figure(scene, history, equilibrium, turns):
-    """Compose the last frame, the objective with its wave, and both players' gradients.
-
-    equilibrium: a record with `period`, a full turn in games, or nan; turns: games in which D was flat.
-    """
-    figure = _figure((9, 7))
+def summary_figure(portrait):
+    """Compose the last frame of a Portrait, the objective with its wave, and both players' gradients."""
+    figure, history = _figure((9, 7)), portrait.history
     axes = figure.subplots(2, 2)
-    draw_frame(axes[0, 0], scene)
+    draw_frame(axes[0, 0], portrait.scene)
     _legend(axes[0, 0])
     draw_objective(axes[0, 1], history.objective)
-    draw_turns(axes[0, 1], history.objective, turns, equilibrium.period)
+    draw_turns(axes[0, 1], history.objective, portrait.turns, portrait.equilibrium.period)
     for ax, player, gradient in zip(axes[1], ("D", "G"), (history.discr_gradient, history.gen_gradient)):
         ax.set_yscale("log" if gradient.any() else "linear")
         draw_lines(ax, [(gradient, "", PURPLE, 0.8)], ylabel="norm, log scale", title=f"Gradient of {player}")
@@ -388,12 +472,13 @@ def draw_eigenvalues(ax, eigenvalues):
 
 
 @style()
-def hessian_figure(scene, eigenvalues, equilibrium, field, predicted=None):
-    """Compose the eigenvalues (games, 4) of the Hessian of V and the run's path in the phase plane, as `draw_phase`."""
+def hessian_figure(portrait, eigenvalues):
+    """Compose the eigenvalues (games, 4) of the Hessian of V and a Portrait's path in the phase plane."""
     figure = _figure((9, 4.4))
     left, right = figure.subplots(1, 2)
     draw_eigenvalues(left, eigenvalues)
-    trail, dot = draw_phase(right, scene.path, equilibrium, field, predicted).artists
+    plane = portrait.scene.path, portrait.equilibrium, portrait.field, portrait.predicted
+    trail, dot = draw_phase(right, *plane).artists
     dot.set_label("end")
     figure.colorbar(trail, ax=right, label="game", pad=0.02)
     figure.legend(loc="outside lower center", ncols=5, columnspacing=1.5)
@@ -425,81 +510,6 @@ def seeds_figure(games, objective, params, optimal, target):
     ax.plot([], [], color=GRAY, linewidth=0.6, label=f"the first {thin.sum()} seeds, one by one")
     figure.legend(handles=ax.get_legend_handles_labels()[0], loc="outside lower center", ncols=2)
     return figure
-
-
-def jensen_shannon(target, low, high):
-    """Compute the Jensen-Shannon divergence of the target p from the uniform q on [low, high], in nats.
-
-    JSD = KL(p, (p + q) / 2) / 2 + KL(q, (p + q) / 2) / 2: Goodfellow et al. 2014, proof of Theorem 1.
-    With r = p / q it is log 2 - 1/2 * the mean under q of (1 + r) log(1 + r) - r log r, which vanishes
-    with r: log 2 is what no overlap leaves. low, high (...), in either order or equal, give (...,).
-    """
-    low, high = np.minimum(low, high), np.maximum(low, high)
-    mean, reach, width = target.mean(), REACH * target.std(), high - low
-    start, stop = np.clip(low, mean - reach, mean + reach), np.clip(high, mean - reach, mean + reach)
-    total = 0
-    for node, weight in zip(*special.roots_legendre(NODES)):  # a node at a time: memory for any number of games
-        ratio = width * target.pdf((start + stop + node * (stop - start)) / 2)
-        total += weight / 2 * (special.entr(ratio) - special.entr(1 + ratio))  # entr(r) = -r log r, and 0 at 0
-    covered = (stop - start) / np.maximum(width, np.finfo(float).tiny)  # the share of q's mass; 0 if it is a point
-    return np.log(2) - covered * total / 2
-
-
-@np.errstate(over="ignore")  # beyond 1e154 the square in a density overflows; the density is 0
-def wasserstein(target, low, high):
-    """Compute the Wasserstein-1 distance of the target from the uniform on [low, high], in units of x.
-
-    W1 = integral of |x(t) - u(t)| dt over 0 < t < 1, between the quantiles of the two at t (Arjovsky
-    et al. 2017, arXiv 1701.07875, for W1). Here u(t) = low + width t, and x(t) has the antiderivative
-    mean t - std^2 pdf(x(t)), so it is exact once the crossings of x and u, three at most, are found.
-    low, high (...), in either order or equal, give (...,).
-    """
-    low, high = np.minimum(low, high), np.maximum(low, high)
-    mean, std, width = target.mean(), target.std(), high - low
-    above = lambda x: x > low + width * target.cdf(x)
-
-    # The difference rises, falls between mean - turn and mean + turn, where width * pdf > 1, and rises
-    # again, so each third has one crossing or none. Without one, bisection ends at its right: no harm.
-    turn = std * np.sqrt(2 * np.log(np.maximum(width * target.pdf(mean), 1)))
-    ends = np.stack([low, np.clip(mean - turn, low, high), np.clip(mean + turn, low, high), high])
-    left, right = ends[:-1], ends[1:]
-    before = above(left)
-    for _ in range(BISECTIONS):
-        middle = (left + right) / 2
-        ahead = above(middle) == before
-        left, right = np.where(ahead, middle, left), np.where(ahead, right, middle)
-    t = target.cdf(right)
-    area = (mean - low) * t - std**2 * target.pdf(right) - width * t**2 / 2
-    whole = mean - low - width / 2
-    return np.abs(np.diff(area, axis=0, prepend=0, append=whole[None])).sum(axis=0)
-
-
-def kullback_leibler(target, low, high):
-    """Compute KL(q, p) of the uniform q on [low, high] from the target p, in nats; KL(p, q) is infinite.
-
-    It is the mean under q of log q - log p, whose square has the mean of its middle's plus width^2 / 12.
-    target: a frozen scipy.stats.norm. low, high (...), in either order but not equal, give (...,).
-    """
-    width = np.abs(np.subtract(high, low))
-    return width**2 / (24 * target.var()) - target.logpdf(np.add(low, high) / 2) - np.log(width)
-
-
-def best_objective(target, low, high):
-    """Compute V* = -log 4 + 2 JSD, what the best D of all makes of V: Goodfellow et al. 2014, Theorem 1.
-
-    target: a frozen scipy.stats.norm. low, high (...) of the uniform generator give (...,).
-    """
-    return 2 * jensen_shannon(target, low, high) - np.log(4)
-
-
-def best_discriminator(target, low, high, grid):
-    """Compute the best D of all, p / (p + q), against the uniform q on [low, high], on a grid (M,).
-
-    Goodfellow et al. 2014, Proposition 1. target: a frozen scipy.stats.norm; low and high in either order.
-    """
-    low, high = min(low, high), max(low, high)
-    ratio = (high - low) * target.pdf(grid)  # p / q on q's interval; elsewhere q is 0
-    return np.where((low <= grid) & (grid <= high), ratio / (1 + ratio), 1.0)
 
 
 @style()
@@ -630,8 +640,8 @@ LOSSES = "saturating", "non-saturating"
 class Explorer:
     """A window on one run: stage, phase plane and V, a slider for the game, and knobs that train it again.
 
-    figure: an empty Figure. train: a function of settings, a dict, that gives what to draw, (scene,
-    history, equilibrium, turns, (field, predicted)), or None if the run overflowed, and a line in words.
+    figure: an empty Figure. train: a function of settings, a dict, that gives what to draw, a
+    Portrait, or None if the run overflowed, and a line in words.
     """
 
     @style()
@@ -694,12 +704,12 @@ class Explorer:
             ax.clear()
             ax.set_visible(run is not None)
         if run:
-            scene, history, equilibrium, _, plane = run
             stage, phase, objective = self.axes
             self.moving = [
-                draw_frame(stage, scene), draw_phase(phase, scene.path, equilibrium, *plane),
-                draw_objective(objective, history.objective),
-            ]  # fmt: skip
+                draw_frame(stage, run.scene),
+                draw_phase(phase, run.scene.path, run.equilibrium, run.field, run.predicted),
+                draw_objective(objective, run.history.objective),
+            ]
         self.parts = [self.scrubber.ax, *(artist for part in self.moving for artist in part.artists)]
         for artist in self.parts:
             artist.set_animated(True)
