@@ -12,49 +12,64 @@ The last axis of a point holds its parameters; axes before it are points, or see
 import contextlib
 import gc
 import os
+import subprocess
+import sys
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
+from scipy import special, stats
 
-from plots import OPTIMUM
+import plots
 
 
 @contextlib.contextmanager
-def _quiet_import():
-    """Import without a word, even from C++, which writes below Python's stderr, and without collecting garbage."""
-    while (nowhere := os.open(os.devnull, os.O_RDWR)) <= 2:  # takes the place of a standard stream that is closed
-        pass
-    stderr, collecting = os.dup(2), gc.isenabled()
-    os.dup2(nowhere, 2)
-    gc.disable()
+def _quiet():
+    """Keep to itself what TensorFlow writes below Python's stderr, unless it dies of it: then another process tells."""
     try:
+        stderr = os.dup(2)
+    except OSError:  # there is none, as under pythonw
         yield
-    finally:
-        gc.freeze()  # what is imported stays: not to look through it again saves a tenth of a run, most at its end
-        if collecting:
-            gc.enable()
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(nowhere)
+        return
+    tell = [sys.executable, "-c", "import sys; sys.stderr.write(sys.stdin.read())"]
+    with subprocess.Popen(tell, stdin=subprocess.PIPE) as teller:
+        os.dup2(teller.stdin.fileno(), 2)
+        try:
+            yield
+            teller.kill()
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with _quiet_import():
+with _quiet():
     import tensorflow as tf
 tf.get_logger().setLevel("ERROR")  # no warnings that a process with many models compiles many times
 
-BLOCK = 2_000_000  # samples handled at once: a fraction of a second of work, some ten numbers of memory each
+
+
+def own_process():
+    """Make a script's process quick, small and quiet. At a prompt or in a notebook the process is not the script's."""
+    if not hasattr(sys, "ps1"):
+        gc.freeze()  # what is imported stays: not to look through it again saves a tenth of a run
+        tf.config.set_visible_devices([], "GPU")  # not even its memory is taken
+        with _quiet():
+            tf.function(lambda: 0, jit_compile=True)()  # the first compilation has words of its own
+    gc.enable()
+
+
+BLOCK = 5_000_000  # samples handled at once: a fraction of a second of work, some ten numbers of memory each
 ZERO = 1e-4  # an eigenvalue at most this large, beside the largest, counts as zero
 
 
-def split(games, samples):
-    """Split range(games) into parts of one length, of BLOCK samples at most at `samples` a game: a list of arrays.
+def split(games, samples, steps=1):
+    """Split games into slices: of BLOCK samples at most, at `samples` a game, and fewer if a game is many steps on them.
 
-    The last part repeats the last game until it is as long: what is compiled for one length serves all.
+    So that memory is bounded, and a long run can say where it is.
     """
-    length = -(-games // -(-games * samples // BLOCK))
-    return [np.minimum(np.arange(first, first + length), games - 1) for first in range(0, games, length)]
+    parts = -(-games * samples * max(1, steps / 16) // BLOCK)
+    length = -(-games // int(parts))
+    return [slice(first, min(first + length, games)) for first in range(0, games, length)]
 
 
 @tf.autograph.experimental.do_not_convert  # it has no loops: AutoGraph would only cost time
@@ -70,18 +85,22 @@ def gradient(function, params):
     return tape.gradient(value, params, unconnected_gradients="zero")
 
 
-def hessian(objective, params):
-    """Compute the matrix of second derivatives H_ij = d2 objective / d params_i d params_j.
-
-    objective is as in `gradient`; params is an array (..., n). Returns the array (..., n, n) in
-    float64: the gradient of each entry of the gradient, all points in one call.
-    """
-    params = tf.constant(np.asarray(params, np.float64))
+def second_derivatives(objective, params):
+    """Differentiate each entry of the `gradient`: tensors (..., n) give (..., n, n)."""
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(params)
         slopes = tf.unstack(gradient(objective, params), axis=-1)
     rows = [tape.gradient(slope, params, unconnected_gradients="zero") for slope in slopes]
-    return tf.stack(rows, axis=-2).numpy()
+    return tf.stack(rows, axis=-2)
+
+
+def hessian(objective, params):
+    """Compute the matrix of second derivatives H_ij = d2 objective / d params_i d params_j.
+
+    objective is as in `gradient`; params is an array (..., n). Returns the array (..., n, n) in float64.
+    """
+    with tf.device("CPU"):
+        return second_derivatives(objective, tf.constant(np.asarray(params, np.float64))).numpy()
 
 
 def definiteness(eigenvalues, tolerance=ZERO):
@@ -107,15 +126,19 @@ def run_hessians(model, draws, history, last=None):
     S follows the axis of games. model: a gan.GAN.
     """
     first = model.games - min(last or model.games, model.games)
-    pieces = []
-    for part in split(model.games - first, 10 * np.size(draws.x)):  # tapes keep intermediates
-        batch, params = model.deal(draws, first + part), history.params[first + part]
+    parts, pieces = split(model.games - first, 25 * np.size(draws.x)), []  # tapes keep intermediates
 
-        def objective(params, batch=batch):
-            return model.objective(params[..., :2], params[..., 2:], batch, batch.z_gen[:, -1])
+    def curvature(params, batch):
+        play = lambda params: model.objective(params[..., :2], params[..., 2:], batch, batch.z_gen[:, -1])
+        return second_derivatives(play, params)
 
-        pieces.append(hessian(objective, params))
-    return np.concatenate(pieces)[: model.games - first]
+    if len(parts) > 1:
+        curvature = tf.function(curvature, autograph=False)  # in a fifth of the time, once it is traced
+    for part in parts:
+        games = slice(first + part.start, first + part.stop)
+        with tf.device("CPU"):
+            pieces.append(curvature(tf.constant(history.params[games]), model.deal(draws, games)).numpy())
+    return np.concatenate(pieces)
 
 
 # ---------------------------------------------------------------- the equilibria of the game, exactly
@@ -201,7 +224,7 @@ def phase_field(model, x, w, mean, slope):
     hand, are means over evenly spread z and noise that D sees. x (N,) are real samples; mean and slope
     (...,) give two arrays (...,).
     """
-    levels = (np.arange(10) + 1 / 2) / 10
+    levels, x = (np.arange(10) + 1 / 2) / 10, np.quantile(x, (np.arange(100) + 1 / 2) / 100) if len(x) > 100 else x
     noise = np.unique(getattr(model, "noise_std", 0) * special.ndtri(levels))  # one number if there is none
     real, (z, fake_noise) = np.add.outer(x, noise).ravel(), np.reshape(np.meshgrid(levels, noise), (2, -1))
     a, fake = slope[..., None], mean[..., None] + w * (z - 1 / 2) + fake_noise
@@ -282,7 +305,7 @@ def finite_seeds(draws, history):
 
 def near_optimum(objective):
     """Say whether the mean objective of the last games (games, ...) is near -2 log 2: gives (...,)."""
-    return np.abs(objective[-LAST_GAMES:].mean(axis=0) - OPTIMUM) < NEAR
+    return np.abs(objective[-LAST_GAMES:].mean(axis=0) - plots.OPTIMUM) < NEAR
 
 
 def stalled(objective):
@@ -299,7 +322,7 @@ def settled(objective):
     """Find the game from which on ten games' mean objective stays near -2 log 2: (games, S) give (S,), inf if none."""
     window = min(10, len(objective))
     means = np.lib.stride_tricks.sliding_window_view(objective, window, axis=0).mean(axis=-1)
-    far = ~(np.abs(means - OPTIMUM) < NEAR)
+    far = ~(np.abs(means - plots.OPTIMUM) < NEAR)
     last_far = np.where(far.any(axis=0), len(far) - np.argmax(far[::-1], axis=0), 0)
     return np.where(last_far < len(far), last_far + 1, np.inf)
 
@@ -339,3 +362,73 @@ def judge(model, draws, history):
         kept=there.kept,
         measured_kept=np.array([measured_kept(*run) for run in zip(weights, there.period)]),
     )
+
+
+# ---------------------------------------------------------------- in words
+
+
+def require_finite(arrays, first=0):
+    """Raise FloatingPointError, naming the game, if a value of arrays (games, ...) from game `first` on overflowed."""
+    for values in arrays:
+        lost = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        if lost.any():
+            words = "lower LEARNING_RATE, INIT_STD or NOISE_STD; no picture was changed"
+            raise FloatingPointError(f"overflow at game {first + lost.argmax() + 1}: {words}")
+
+
+def closing_report(model, draws, history, eigenvalues, equilibrium):
+    """List the lines that say where a run ended, and what theory says of the equilibrium nearest to that."""
+    params = history.params[-1]
+    fake = params[0] * draws.z_gen[-1, -1] + params[1]
+    scores = [model.discriminator(params[2:], sample).mean() for sample in (draws.x, fake)]
+    values = ", ".join(f"{value:.2g}" for value in eigenvalues[-1])
+    return [
+        f"After {model.games} games:",
+        f"  objective                   {history.objective[-1]:.5g}, at D = 1/2: -2 log 2 = {plots.OPTIMUM:.5g}",
+        f"  generated mean, std         {plots.generated_mean(params):.4g}, {plots.generated_std(params):.4g}",
+        f"  real samples' mean, std     {draws.x.mean():.4g}, {draws.x.std():.4g}",
+        f"  D on real, on generated     {scores[0]:.3f}, {scores[1]:.3f}",
+        f"  gradient norms of D, G      {history.discr_gradient[-1]:.2g}, {history.gen_gradient[-1]:.2g}",
+        f"  Hessian's eigenvalues       {values}: {definiteness(eigenvalues[-1])}",
+        "The nearest equilibrium:",
+        f"  w, b, w', b'                {', '.join(f'{value:.4g}' for value in equilibrium.params)}",
+        f"  a deviation                 {fate(equilibrium)}",
+        f"  largest learning rate       {equilibrium.edge:.3g}",
+    ]
+
+
+def share(which, seeds):
+    """Write the share of seeds for which something holds, with its 95% interval (Wilson 1927)."""
+    low, high = stats.binomtest(int(np.sum(which)), seeds).proportion_ci(method="wilson")
+    return f"{np.sum(which) / seeds:6.1%}  [{low:.1%}, {high:.1%}]"
+
+
+def middle(values):
+    """Write the median of some seeds' values, but nan, and the range of 90% of them; each is the value of a seed."""
+    low, median, high = np.quantile(values[~np.isnan(values)], [0.05, 0.5, 0.95], method="nearest")
+    return f"{median:.4g}  [{low:.4g}, {high:.4g}]"
+
+
+def seeds_report(model, seeds, ends, params, target):
+    """List the lines that say where the runs of many seeds ended, from the finite ones' Outcomes and params."""
+    yield f"Of {seeds} seeds after {model.games} games    share  [95% interval]"
+    for games, there in zip(halvings(model.games), ends.halvings.T):
+        yield f"  {f'at the optimum after {games}':<29} {share(there, seeds)}"
+    yield f"  stalled                       {share(ends.stalled, seeds)}"
+    for word in np.unique(ends.definiteness):
+        yield f"  {'Hessian ' + word:<29} {share(ends.definiteness == word, seeds)}"
+    yield f"  left the finite numbers       {share(np.ones(seeds - len(ends.stalled)), seeds)}"
+    off = abs(ends.measured / [ends.period, ends.closed_form] - 1)[:, np.isfinite(ends.measured)]
+    if off.size:
+        for theory, errors in zip(("theory   ", "(8 pi / rate) ..."), off):
+            yield f"  turn within 2% of {theory:<11} {share(errors < 0.02, len(errors))} of {len(errors)} with a wave"
+        yield f"  games in a turn               {middle(ends.measured)}"
+        yield f"  half a turn leaves            {middle(ends.measured_kept)}, theory {middle(ends.kept)}"
+    yield "Of the finite ones              median  [range of 90%]"
+    yield f"  generated mean                {middle(plots.generated_mean(params))}, target {target.mean():g}"
+    yield f"  generated std                 {middle(plots.generated_std(params))}, target {target.std():g}"
+    yield f"  best D's objective V*         {middle(plots.best_objective(target, *plots.generated_ends(params)))}"
+    yield f"  largest |D - 1/2| on data     {middle(ends.gap)}"
+    yield f"  largest learning rate         {middle(ends.edge)}"
+    if ends.optimal.any():
+        yield f"  V near -2 log 2 from game     {middle(ends.settled[ends.optimal])}, where it ends there"

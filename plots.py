@@ -9,19 +9,19 @@ at all. Blue is what the players make (samples, paths; darker, D), green is the 
 
 import argparse
 import contextlib
+import errno
 import io
 import logging
 import os
-import signal
 import sys
+import threading
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-if __name__ == "__main__" and not hasattr(sys, "ps1"):  # as in gan.py
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
 logging.getLogger("matplotlib").setLevel(logging.ERROR)  # not a word about where it keeps its fonts
+BACKEND = None if "matplotlib" in sys.modules else os.environ.pop("MPLBACKEND", None)  # it may name one that is missing
 
 import matplotlib.style
 import numpy as np
@@ -32,6 +32,11 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from PIL import Image
 from scipy import ndimage, special, stats
+
+if BACKEND:  # only windows need it
+    os.environ["MPLBACKEND"] = BACKEND
+    with contextlib.suppress(ValueError):
+        matplotlib.rcParams["backend"] = BACKEND
 
 IMAGES = Path(__file__).resolve().parent / "img"
 OPTIMUM = -2 * np.log(2)  # V where D = 1/2 everywhere: Goodfellow et al. 2014, Theorem 1
@@ -232,6 +237,9 @@ def scene(draws, history, target, games, seen=None):
     )
 
 
+STYLING = threading.RLock()  # settings belong to the process, not to a thread
+
+
 @contextlib.contextmanager
 def style():
     """Draw the same everywhere, whatever a machine's or a folder's own Matplotlib settings are."""
@@ -240,7 +248,7 @@ def style():
         "axes.titlesize": "medium", "axes.titley": 1,  # a fixed height: to look for one that is free takes time
         "agg.path.chunksize": 10_000, "legend.frameon": False, "legend.fontsize": "small",
     }  # fmt: skip
-    with matplotlib.style.context(["default", sns.axes_style("whitegrid"), ours]):
+    with STYLING, matplotlib.style.context(["default", sns.axes_style("whitegrid"), ours]):
         yield
 
 
@@ -775,6 +783,8 @@ def save(files):
     try:
         for path, content in zip(drafts, files.values()):
             drafts[path].write_bytes(content)
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, "a folder is in the picture's place")
         for path, draft in drafts.items():
             draft.replace(path)
     except OSError as error:  # a full disk does not say for which file
@@ -782,26 +792,27 @@ def save(files):
     finally:
         for draft in drafts.values():
             draft.unlink(missing_ok=True)
-    say(f"Saved in {os.path.relpath(IMAGES)}/: {', '.join(files) or 'nothing'}")
+    say(f"Saved in {IMAGES}: {', '.join(files) or 'nothing'}")
 
 
 def say(*lines):
-    """Print lines at once. Once nobody reads them, or the disk that takes them is full, do so silently."""
-    try:
-        print(*lines, sep="\n", end="\n" * bool(lines), flush=True)
-    except OSError:  # what is left in Python's buffer must go somewhere at the end, too
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    """Print lines at once, with a question mark for what the terminal's encoding lacks."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print("\n".join(lines).encode(encoding, "replace").decode(encoding), end="\n" * bool(lines), flush=True)
 
 
 @contextlib.contextmanager
-def command(name, *errors):
-    """Run a command: end it in one line if its folder, its memory or one of the errors fails it."""
+def command(name):
+    """Run a command: a reader who leaves, a full disk, too little memory and Ctrl-C end it in one line or none."""
     try:
         yield
-    except (OSError, MemoryError, *errors) as error:
-        sys.exit(f"{name}: {error or 'not enough memory'}")
-    finally:
         say()
+    except BrokenPipeError:  # as after | head
+        sys.stdout = None
+    except KeyboardInterrupt:
+        sys.exit(f"{name}: stopped")
+    except (OSError, MemoryError, FloatingPointError) as error:
+        sys.exit(f"{name}: {error or 'not enough memory'}")
 
 
 def main(arguments=()):
@@ -814,7 +825,4 @@ def main(arguments=()):
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    finally:
-        hasattr(sys, "ps1") or signal.signal(signal.SIGINT, before)
+    main(sys.argv[1:])
