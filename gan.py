@@ -28,7 +28,6 @@ import dataclasses
 import functools
 import gc
 import linecache
-import shlex
 import sys
 from typing import Annotated, NamedTuple
 
@@ -78,14 +77,11 @@ def mean_log_1_minus_d(logit):
     return mean_log_d(-logit)
 
 
-LOSSES = "saturating", "non-saturating"
-
-
 @dataclasses.dataclass(frozen=True)
 class GAN:
     """The game between G and D. gen (..., 2) and discr (..., 2) hold a player's weight and bias.
 
-    Each setting is annotated with the least and the greatest value that it may have, and with what the window offers.
+    The annotations of the settings hold what is allowed, from least to greatest, and what the window offers.
     """
 
     games: Annotated[int, 1, 1_000_000]
@@ -94,7 +90,7 @@ class GAN:
     num_samples: Annotated[int, 1, 100_000] = 10
     learning_rate: Annotated[float, 1e-300, 1e300, (0.01, 0.02, 0.05, 0.08, 0.1, 0.12, 0.14, 0.16, 0.2, 0.5, 1)] = 0.1
     init_std: Annotated[float, 0, 1e300, (0, 0.01, 0.1, 0.5, 1, 2, 5)] = 0.1
-    gen_loss: Annotated[str, LOSSES] = "saturating"
+    gen_loss: Annotated[str, ("saturating", "non-saturating")] = "saturating"
     target_mean: Annotated[float, -1e6, 1e6] = 5.0
     target_std: Annotated[float, 1e-6, 1e6] = 1.0
 
@@ -141,23 +137,6 @@ class GAN:
             gen -= self.learning_rate * self.gen_slope(gen, discr, batch, z)
         return met, tf.concat([gen, discr], axis=-1)
 
-    def play_games(self, draws):
-        """Play a game on each batch of the draws: their History."""
-        params, x, *by_game = draws
-        play = lambda last, batch: self.play(last[1], type(draws)(last[1], x, *batch))
-        return self.record(draws, *tf.scan(play, tuple(by_game), (params, params)))
-
-    def record(self, draws, met, params):
-        """Compute the History of all games at once, from what `play` returned in each."""
-        gen, discr, z = params[..., :2], params[..., 2:], draws.z_gen[:, -1]
-        return History(
-            params=params,
-            objective=self.objective(met[..., :2], met[..., 2:], draws, draws.z_discr),
-            gen_loss=self.generator_loss(gen, discr, draws, z),
-            discr_gradient=tf.norm(self.discr_slope(met[..., :2], discr, draws, draws.z_discr), axis=-1),
-            gen_gradient=tf.norm(self.gen_slope(gen, discr, draws, z), axis=-1),
-        )
-
     def train(self, draws, report=lambda first, part: None):
         """Play all games on the given draws, of one seed or many, and return the History: a function of them alone.
 
@@ -184,18 +163,8 @@ class GAN:
             z_gen=rng.random((self.games, self.gen_update, self.num_samples)),
         )
 
-    def count_numbers(self):
-        """Count the noise that a run draws."""
-        return self.games * self.num_samples * (self.gen_update + 1)
-
     def __post_init__(self):
-        for field in dataclasses.fields(self):
-            try:
-                object.__setattr__(self, field.name, read(field.type, getattr(self, field.name)))
-            except ValueError as refusal:
-                raise ValueError(f"{field.name} {refusal}") from None
-        if self.count_numbers() > MOST_NUMBERS:
-            raise ValueError(f"games * num_samples * (gen_update + 1) must be at most {MOST_NUMBERS}")
+        check_settings(self)
 
     def deal(self, draws, games):
         """Pick the batch of one game, by its index, or of several; all games share params and x."""
@@ -233,13 +202,32 @@ def list_operations(model, draws):
     return type(model), graph.as_graph_def().SerializeToString(deterministic=True)
 
 
+def record(model, draws, met, params):
+    """Compute the History of all games at once, from what `play` returned in each."""
+    gen, discr, z = params[..., :2], params[..., 2:], draws.z_gen[:, -1]
+    return History(
+        params=params,
+        objective=model.objective(met[..., :2], met[..., 2:], draws, draws.z_discr),
+        gen_loss=model.generator_loss(gen, discr, draws, z),
+        discr_gradient=tf.norm(model.discr_slope(met[..., :2], discr, draws, draws.z_discr), axis=-1),
+        gen_gradient=tf.norm(model.gen_slope(gen, discr, draws, z), axis=-1),
+    )
+
+
+def play_games(model, draws):
+    """Play a game on each batch of the draws: their History. XLA makes one compiled loop of this and of `GAN.play`."""
+    params, x, *by_game = draws
+    play = lambda last, batch: model.play(last[1], type(draws)(last[1], x, *batch))
+    return record(model, draws, *tf.scan(play, tuple(by_game), (params, params)))
+
+
 def play_compiled(model, draws):
-    """Compute `GAN.play_games`, compiled by XLA when games of this kind and shape are played for the first time."""
+    """Compute `play_games`, compiled when games of this kind and shape are played for the first time."""
     kind = list_operations(model, draws)
     if kind not in COMPILED:
         if len(COMPILED) == MOST_COMPILED:
             COMPILED.clear()
-        play = lambda draws, *numbers: with_numbers(model, *numbers).play_games(draws)
+        play = lambda draws, *numbers: play_games(with_numbers(model, *numbers), draws)
         COMPILED[kind] = tf.function(play, jit_compile=True)
     with tf.device("CPU"):  # thousands of tiny steps: a GPU would take longer
         return COMPILED[kind](draws, tf.constant(model.discr_update), tf.constant(model.learning_rate, tf.float64))
@@ -289,16 +277,13 @@ def run(model, seed):
 def run_seeds(model, first_seed, seeds):
     """Train many seeds, some at a time, and report and draw where they end: the picture as in `run`."""
     target, shown = stats.norm(model.target_mean, model.target_std), plots.frame_games(model.games)
-    ends, courses, stop = [], [], first_seed + seeds
-    at_once = max(1, min(100, MOST_NUMBERS // 2 // model.count_numbers()))
+    ends, courses, numbers = [], [], range(first_seed, first_seed + seeds)
+    at_once = max(1, min(100, MOST_NUMBERS // 2 // count_numbers(model)))
+    for some in (numbers[first : first + at_once] for first in range(0, seeds, at_once)):
 
-    def report(first, part):
-        played = first + len(part.objective)
-        if 10 * first // model.games < 10 * played // model.games:
-            plots.say(f"seeds {some[0]} to {some[-1]}: {played} of {model.games} games")
+        def report(first, part, some=some):
+            plots.say(f"seeds {some[0]} to {some[-1]}: {first + len(part.objective)} of {model.games} games")
 
-    for first in range(first_seed, stop, at_once):
-        some = range(first, min(first + at_once, stop))
         draws = stack_seeds([model.draw(seed) for seed in some])
         draws, history = hessian.finite_seeds(draws, model.train(draws, report))
         if history.objective.size:
@@ -341,22 +326,35 @@ class Refusal(argparse.ArgumentTypeError, ValueError):
 
 def allowed(kind):
     """Say what a setting may be: Annotated[number, least, greatest, ...] or Annotated[str, choices]."""
-    if kind.__origin__ is str:
-        return " or ".join(kind.__metadata__[0])
-    low, high, *_ = kind.__metadata__
-    return f"a {'whole ' if kind.__origin__ is int else ''}number from {low} to {high}"
+    low, high, *_ = *kind.__metadata__, None
+    return " or ".join(low) if high is None else f"a {'whole ' * (kind.__origin__ is int)}number from {low} to {high}"
 
 
 def read(kind, value):
     """Read a setting of a kind from a number or a text, as people write it."""
-    text, number, (low, *rest) = str(value).strip(), kind.__origin__, kind.__metadata__
-    if number is str and text in low:
-        return text
+    text, (low, *others) = str(value).strip(), kind.__metadata__
     with contextlib.suppress(ValueError, OverflowError):
-        found = number(float(text)) + 0  # no -0.0
-        if found == float(text) and low <= found <= rest[0]:
-            return found
+        number = kind.__origin__(float(text)) + 0 if others else text  # + 0: no -0.0
+        if low <= number == float(text) <= others[0] if others else text in low:
+            return number
     raise Refusal(f"must be {allowed(kind)}, not {text[:40]!r}")
+
+
+def count_numbers(model):
+    """Count the noise that a run of a model draws."""
+    return model.games * model.num_samples * (model.gen_update + 1)
+
+
+def check_settings(model):
+    """Read a model's settings as plain numbers. ValueError names one that is not allowed."""
+    for field in dataclasses.fields(model):
+        if hasattr(field.type, "__metadata__"):
+            try:
+                object.__setattr__(model, field.name, read(field.type, getattr(model, field.name)))
+            except Refusal as refusal:
+                raise ValueError(f"{field.name} {refusal}") from None
+    if count_numbers(model) > MOST_NUMBERS:
+        raise ValueError(f"games * num_samples * (gen_update + 1) must be at most {MOST_NUMBERS}")
 
 
 def file_name(prefix, model, seed, seeds):
@@ -374,7 +372,7 @@ def main(model=GAN, arguments=(), prefix="", constants=None):
 
     constants: the script's, by name; by default those of the modules that the model's classes come from.
     """
-    known = dict(globals())
+    known = globals() | {"SEEDS": None}
     for kind in reversed(model.__mro__[:-1]):
         known |= vars(sys.modules[kind.__module__])  # those of noisy_gan.py over those of gan.py
     known |= constants or {}
@@ -383,32 +381,28 @@ def main(model=GAN, arguments=(), prefix="", constants=None):
     parser = argparse.ArgumentParser(
         usage=argparse.SUPPRESS, description="\n\n".join(heads), formatter_class=argparse.RawDescriptionHelpFormatter
     )
-
-    def add(name, kind, default, place=parser):
-        reader, flag = functools.partial(read, kind), "--" + name.replace("_", "-")
-        place.add_argument(flag, type=reader, metavar="", default=default, help=allowed(kind))
-
-    kinds = {field.name: field.type for field in dataclasses.fields(model)} | {"seed": SEED_KIND}
+    kinds = {field.name: field.type for field in dataclasses.fields(model)} | {"seed": SEED_KIND, "seeds": SEEDS_KIND}
     for name, kind in kinds.items():
-        add(name, kind, str(known.get(name.upper(), "a missing constant")))
-    either = parser.add_mutually_exclusive_group()
-    add("seeds", SEEDS_KIND, None, either)
-    either.add_argument("--explore", action="store_true", help="open a window with a knob for each setting")
+        value, flag = known.get(name.upper(), "a missing constant"), "--" + name.replace("_", "-")
+        default = {} if value is None else {"default": str(value)}  # text, to be read as a flag's
+        parser.add_argument(flag, type=functools.partial(read, kind), metavar="", help=allowed(kind), **default)
+    parser.add_argument("--explore", action="store_true", help="open a window with a knob for each setting")
     parser.add_argument("-f", "--f", help=argparse.SUPPRESS)  # what a notebook's kernel hands to a file run in a cell
-    words = shlex.split(arguments) if isinstance(arguments, str) else map(str, arguments)
+    words = arguments.split() if isinstance(arguments, str) else map(str, arguments)
     words = [word if word.startswith("--") or word in ("-h", "-f") else f" {word}" for word in words]  # -1e1 is no flag
-    with plots.command(parser.prog), np.errstate(all="ignore"):  # overflow is told once, in words
+    with plots.command(parser.prog), np.errstate(all="ignore"), tf.device("CPU"):  # overflow is told once, in words
         settings = vars(parser.parse_args(words))
         seed, seeds, window, _ = (settings.pop(name) for name in ("seed", "seeds", "explore", "f"))
         try:
             game = model(**settings)
         except ValueError as refusal:
             parser.error(str(refusal))
+        if window and seeds:
+            parser.error("argument --explore: the window shows one run, not as many as --seeds says")
         plots.prepare_images()
         if window:
-            knobs = {name: kind.__metadata__[-1] for name, kind in kinds.items()}
-            offered = {name: values for name, values in knobs.items() if isinstance(values, tuple)}
-            made = plots.explore(functools.partial(answer, game), settings | {"seed": seed}, offered)
+            knobs = {name: kind.__metadata__[-1] for name, kind in kinds.items() if np.ndim(kind.__metadata__[-1])}
+            made = plots.explore(functools.partial(answer, game), settings | {"seed": seed}, knobs)
         else:
             made = run_seeds(game, seed, seeds) if seeds else run(game, seed)
         name = file_name(prefix, game, seed, seeds)
