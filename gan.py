@@ -294,7 +294,7 @@ def run_seeds(model, first_seed, seeds):
     ends = hessian.Outcomes(*map(np.concatenate, zip(*ends)))
     objective, params = (np.concatenate(values, axis=1) for values in zip(*courses))
     plots.say(*hessian.seeds_report(model, seeds, ends, params[-1], target))
-    return {"seeds_{}.png": plots.png(plots.seeds_figure(shown, objective, params, ends.optimal, target))}
+    return {"seeds_{}.png": plots.png(plots.seeds_figure(shown, objective, params, ends.halvings[:, -1], target))}
 
 
 def answer(model, settings):
@@ -309,9 +309,8 @@ def answer(model, settings):
     if not all(np.isfinite(values).all() for values in history):
         return None, "Lost: the numbers of this run overflow."
     picture = portrait(model, draws, history, np.arange(1, model.games + 1, -(-model.games // 5000)))
-    end = "stalled" if hessian.stalled(history.objective) else "circling"
-    end = "at the optimum" if hessian.near_optimum(history.objective) else end
-    return picture, f"Ends {end}. A deviation {hessian.fate(picture.equilibrium)}."
+    end = hessian.ending(history, draws.x, picture.equilibrium)
+    return picture, f"Ends {end}. A small swing {hessian.fate(picture.equilibrium)}."
 
 
 # ---------------------------------------------------------------- the command

@@ -63,10 +63,7 @@ ZERO = 1e-4  # an eigenvalue at most this large, beside the largest, counts as z
 
 
 def split(games, samples, steps=1):
-    """Split games into slices of BLOCK samples at most, at `samples` a game: memory is bounded, a run can say where it is.
-
-    Where a game has many steps of D on its samples, `steps`, the slices are shorter.
-    """
+    """Split games into slices of BLOCK samples at most, at `samples` a game, or fewer if D has many steps on them."""
     parts = -(-games * samples * max(1, steps / 16) // BLOCK)
     length = -(-games // int(parts))
     return [slice(first, min(first + length, games)) for first in range(0, games, length)]
@@ -146,6 +143,9 @@ def run_hessians(model, draws, history, last=None):
 SEEN = 0.1  # a swing of which half a turn leaves less cannot be seen to turn
 
 
+LINE = np.array([1, -1 / 2, 0, 0]) / np.sqrt(5 / 4)  # the direction of the line of equilibria, which a game keeps
+
+
 class Equilibrium(NamedTuple):
     """A point where D = 1/2 and w / 2 + b = m, the mean of x: no others are equilibria. There V = -2 log 2."""
 
@@ -154,27 +154,53 @@ class Equilibrium(NamedTuple):
     linear_map: np.ndarray  # (..., 4, 4) what a game makes of a deviation of the params
     period: np.ndarray  # (...,) games in a full turn; nan if none can be seen
     kept: np.ndarray  # (...,) share of a swing that half a turn leaves; nan with the period
-    closed_form: np.ndarray  # (...,) (8 pi / rate) sqrt(K / (5 k l)), the full turn for small steps
-    edge: np.ndarray  # (...,) 4 / K, the learning rate from which on D's steps overshoot for ever
+    edge: np.ndarray  # (...,) the learning rate from which on deviations grow
 
 
 def equilibrium(model, x, params):
-    """Compute the Equilibrium nearest to the params (..., 4) of a run on real samples x (..., N): of the same w.
+    """Compute the Equilibrium nearest to the params (..., 4) of a run on real samples x (..., N).
 
-    Near it both losses of G have the same derivatives. K = 1 + m^2 + (Var x + w^2 / 12) / 2 + noise_std^2
-    is -2 times the trace of D's block of the Hessian; k and l are the steps of D and of G in a game.
+    It is the foot of the perpendicular on the line of equilibria, w = 2/5 (m + 2 w - b), and keeps w - b / 2, as the
+    motion does to first order. Near it both losses of G have the same derivatives. D sees the spread
+    s^2 = (Var x + w^2 / 12) / 2 + noise_std^2.
     """
-    w, mean = params[..., 0], x.mean(axis=-1)
-    steepness = 1 + mean**2 + (x.var(axis=-1) + w**2 / 12) / 2 + getattr(model, "noise_std", 0) ** 2
-    expected = np.zeros((*w.shape, 4, 4))
+    mean = x.mean(axis=-1)
+    w = 2 / 5 * (mean + 2 * params[..., 0] - params[..., 1])
+    expected, rate, steps = np.zeros((*w.shape, 4, 4)), model.learning_rate, (model.discr_update, model.gen_update)
     expected[..., 0, 2] = expected[..., 2, 0] = -1 / 4
     expected[..., 1, 2] = expected[..., 2, 1] = expected[..., 3, 3] = -1 / 2
     expected[..., 2, 3] = expected[..., 3, 2] = -mean / 2
-    expected[..., 2, 2] = (1 - steepness) / 2
-    linear_map = game_map(expected, model.learning_rate, model.discr_update, model.gen_update)
-    swiftness = model.learning_rate * np.sqrt(model.discr_update * model.gen_update * 5 / steepness) / 4
-    there = np.stack([w, mean - w / 2, np.zeros_like(w), np.zeros_like(w)], axis=-1)
-    return Equilibrium(there, expected, linear_map, *rotation(linear_map), 2 * np.pi / swiftness, 4 / steepness)
+    expected[..., 2, 2] = -(mean**2 + (x.var(axis=-1) + w**2 / 12) / 2 + getattr(model, "noise_std", 0) ** 2) / 2
+    there, edge = np.stack([w, mean - w / 2, 0 * w, 0 * w], axis=-1), largest_rate(expected, *steps)
+    safe = np.maximum(rate, edge / 1000)  # of smaller rates the digits are lost; turns are just so much longer
+    period, kept = rotation(game_map(expected * safe[..., None, None], 1, *steps))
+    return Equilibrium(there, expected, game_map(expected, rate, *steps), period * (safe / rate), kept, edge)
+
+
+def largest_rate(expected, discr_update, gen_update):
+    """Compute the smallest learning rate from which on a deviation grows, near equilibria (..., 4, 4): (...,).
+
+    expected: Hessians of V. For one step of G it is D's own limit, 4 / K with K = 1 + m^2 + s^2; beyond that limit
+    no number of steps is stable, and below it stability may come and go, so that a grid looks for the first loss.
+    """
+
+    def grows(rates):
+        maps = game_map(expected[..., None, :, :] * rates[..., None, None], 1, discr_update, gen_update)
+        return spectral_radius(maps) > 1 + 1e-9
+
+    grid = np.geomspace(5e-4, 1.01, 60)
+    rates = grid * -2 / np.linalg.eigvalsh(expected[..., 2:, 2:])[..., :1]
+    high = np.take_along_axis(rates, grows(rates).argmax(axis=-1)[..., None], axis=-1)
+    low = high * grid[0] / grid[1]
+    for _ in range(9):
+        middle = np.sqrt(low * high)
+        low, high = np.where(grows(middle), [low, middle], [middle, high])
+    return high[..., 0]
+
+
+def spectral_radius(linear_map):
+    """Compute the largest factor by which a game (..., 4, 4) multiplies a deviation; along the line it keeps all."""
+    return np.abs(np.linalg.eigvals(linear_map - np.outer(LINE, LINE))).max(axis=-1)
 
 
 def game_map(hessians, learning_rate, discr_update, gen_update):
@@ -243,10 +269,9 @@ def phase_field(model, x, w, mean, slope):
 
 
 def fate(equilibrium):
-    """Say in words what becomes of a small deviation from an equilibrium; along the line it stays."""
-    sizes = np.abs(np.linalg.eigvals(equilibrium.linear_map))
-    largest = np.delete(sizes, np.abs(sizes - 1).argmin()).max()
-    if not largest < 1:
+    """Say in words what becomes of a small swing about an equilibrium."""
+    largest = spectral_radius(equilibrium.linear_map)
+    if largest > 1 + 1e-9:
         return "grows: steps overshoot"
     if np.isnan(equilibrium.period):
         return f"dies out without a turn to be seen, times {largest:.3f} a game"
@@ -255,10 +280,12 @@ def fate(equilibrium):
 
 # ---------------------------------------------------------------- where runs end
 
-NEAR = 0.05  # an objective this close to -2 log 2 counts as at the optimum
+NEAR = 0.05  # a mean objective this close to -2 log 2 is at the draw
 STALL = -0.1  # an objective above this says that D tells real from generated: the generator is stuck
-LAST_GAMES = 50  # games whose mean says where a run ended
-HALVINGS = 5  # times at which it is asked how many seeds have got there: the end, half way, a quarter, ...
+MISS = 0.25  # a generated mean this close to the data's, for half a turn, has settled
+LAST_GAMES = 50  # games whose mean objective says where a run ended
+ENDS = "lost", "stalled", "flipping", "settled", "circling", "passing", "on the way"
+HALVINGS = 5  # times at which it is asked how many seeds are at the draw: the end, half way, a quarter, ...
 
 
 def flat_games(discr_weight, period):
@@ -271,7 +298,8 @@ def flat_games(discr_weight, period):
     if not 4 <= period <= 2 * len(discr_weight):
         return np.array([], int)
     window = round(period / 4)
-    smooth = np.convolve(discr_weight, np.full(window, 1 / window), "valid")
+    total = np.cumsum([0, *discr_weight])
+    smooth = (total[window:] - total[:-window]) / window
     changes = np.flatnonzero(np.diff(np.sign(smooth))) + 1
     swings = np.array([np.abs(half_turn).max() for half_turn in np.split(smooth, changes)])
     seen = np.logical_and.accumulate(swings > SEEN * swings.max())
@@ -303,14 +331,37 @@ def finite_seeds(draws, history):
     return draws, type(history)(*(values[:, finite] for values in history))
 
 
-def near_optimum(objective):
+def at_draw(objective):
     """Say whether the mean objective of the last games (games, ...) is near -2 log 2: gives (...,)."""
-    return np.abs(objective[-LAST_GAMES:].mean(axis=0) - plots.OPTIMUM) < NEAR
+    return np.abs(objective[-LAST_GAMES:].mean(axis=0) - plots.DRAW) < NEAR
 
 
-def stalled(objective):
-    """Say whether the mean objective of the last games (games, ...) says that G is stuck: gives (...,)."""
-    return objective[-LAST_GAMES:].mean(axis=0) > STALL
+@np.errstate(all="ignore")
+def endings(history, x, period):
+    """Say in a word where runs ended, of S seeds, with real samples x (S, N) and predicted turns (S,): (S,).
+
+    Lost are numbers that overflow. Stalled: D tells real from generated. Flipping: D oversteps, and does worse than a
+    coin. Settled: V is at the draw, and the mean near the data's. Circling: the mean has passed the data's, and come
+    back. Passing: V is at the draw, but no turn is made. A turn that cannot be seen counts as LAST_GAMES.
+    """
+    objective, params = history.objective, history.params
+    before_end = np.arange(len(objective))[::-1, None]
+    turn, half = np.fmax(period, LAST_GAMES), np.fmax(period / 2, LAST_GAMES)
+    miss, last = plots.generated_mean(params) - x.mean(axis=-1), objective[-LAST_GAMES:].mean(axis=0)
+    cases = [
+        ~np.isfinite(objective).all(axis=0) | ~np.isfinite(params).all(axis=(0, 2)),
+        last > STALL,
+        objective.mean(axis=0, where=before_end < turn) < plots.DRAW - NEAR,
+        at_draw(objective) & (np.abs(miss).max(axis=0, where=before_end < half, initial=0) < MISS),
+        (miss[1:] * miss[:-1] < 0).sum(axis=0) > 1,
+        at_draw(objective),
+    ]
+    return np.select(cases, ENDS[:-1], ENDS[-1])
+
+
+def ending(history, x, equilibrium):
+    """Say in a word where a run of one seed ended, as `endings`."""
+    return endings(type(history)(*(values[:, None] for values in history)), x[None], equilibrium.period[None])[0]
 
 
 def halvings(games):
@@ -318,49 +369,44 @@ def halvings(games):
     return sorted({max(1, games >> halving) for halving in range(HALVINGS)})
 
 
-def settled(objective):
-    """Find the game from which on ten games' mean objective stays near -2 log 2: (games, S) give (S,), inf if none."""
-    window = min(10, len(objective))
-    means = np.lib.stride_tricks.sliding_window_view(objective, window, axis=0).mean(axis=-1)
-    far = ~(np.abs(means - plots.OPTIMUM) < NEAR)
-    last_far = np.where(far.any(axis=0), len(far) - np.argmax(far[::-1], axis=0), 0)
-    return np.where(last_far < len(far), last_far + 1, np.inf)
+def at_draw_from(objective):
+    """Find the game from which on ten games' mean objective stays at the draw: (games, S) give (S,), nan if none."""
+    means = np.lib.stride_tricks.sliding_window_view(objective, min(10, len(objective)), axis=0).mean(axis=-1)
+    away = ~(np.abs(means - plots.DRAW) < NEAR)
+    last_away = np.where(away.any(axis=0), len(away) - np.argmax(away[::-1], axis=0), 0)
+    return np.where(last_away < len(away), last_away + 1, np.nan)
 
 
 class Outcomes(NamedTuple):
     """Where the runs of S seeds ended: arrays (S,)."""
 
-    optimal: np.ndarray  # `near_optimum`
-    stalled: np.ndarray  # `stalled`
-    halvings: np.ndarray  # (S, HALVINGS at most) `near_optimum` after a 16th, 8th, 4th, half, all of the run
-    settled: np.ndarray  # `settled`
+    end: np.ndarray  # `endings`
+    halvings: np.ndarray  # (S, HALVINGS at most) `at_draw` after a 16th, 8th, 4th, half, all of the run
+    draw_from: np.ndarray  # `at_draw_from`
     gap: np.ndarray  # largest |D - 1/2| on the real samples
     definiteness: np.ndarray  # of the last game's Hessian
-    edge: np.ndarray  # of the learning rate
-    period: np.ndarray  # games in a full turn at the equilibrium; nan if none can be seen
-    closed_form: np.ndarray  # the same for small steps
+    edge: np.ndarray  # the largest learning rate at the equilibrium
+    period: np.ndarray  # games in a full turn there; nan if none can be seen
+    kept: np.ndarray  # share of a swing that half a turn leaves there
     measured: np.ndarray  # `measured_period`
-    kept: np.ndarray  # share of a swing that half a turn leaves at the equilibrium
     measured_kept: np.ndarray  # `measured_kept`
 
 
 def judge(model, draws, history):
     """Judge the runs of several seeds that were trained together and stayed finite: their Outcomes."""
-    params, weights = history.params[-1], history.params[..., 2].T
-    there, (last,) = equilibrium(model, draws.x, params), run_hessians(model, draws, history, last=1)
+    params, there = history.params[-1], equilibrium(model, draws.x, history.params[-1])
+    (last,), runs = run_hessians(model, draws, history, last=1), [*zip(history.params[..., 2].T, there.period)]
     return Outcomes(
-        optimal=near_optimum(history.objective),
-        stalled=stalled(history.objective),
-        halvings=np.stack([near_optimum(history.objective[:games]) for games in halvings(model.games)], axis=-1),
-        settled=settled(history.objective),
-        gap=np.abs(special.expit(params[:, 2:3] * draws.x + params[:, 3:4]) - 1 / 2).max(axis=-1),
+        end=endings(history, draws.x, there.period),
+        halvings=np.stack([at_draw(history.objective[:games]) for games in halvings(model.games)], axis=-1),
+        draw_from=at_draw_from(history.objective),
+        gap=np.abs(model.discriminator(params[:, 2:], draws.x) - 1 / 2).max(axis=-1),
         definiteness=np.array([definiteness(values) for values in np.linalg.eigvalsh(last)]),
         edge=there.edge,
         period=there.period,
-        closed_form=there.closed_form,
-        measured=np.array([measured_period(flat_games(*run)) for run in zip(weights, there.period)]),
         kept=there.kept,
-        measured_kept=np.array([measured_kept(*run) for run in zip(weights, there.period)]),
+        measured=np.array([measured_period(flat_games(*run)) for run in runs]),
+        measured_kept=np.array([measured_kept(*run) for run in runs]),
     )
 
 
@@ -379,20 +425,20 @@ def require_finite(arrays, first=0):
 def closing_report(model, draws, history, eigenvalues, equilibrium):
     """List the lines that say where a run ended, and what theory says of the equilibrium nearest to that."""
     params = history.params[-1]
-    fake = params[0] * draws.z_gen[-1, -1] + params[1]
-    scores = [model.discriminator(params[2:], sample).mean() for sample in (draws.x, fake)]
-    values = ", ".join(f"{value:.2g}" for value in eigenvalues[-1])
+    samples = draws.x, params[0] * draws.z_gen[-1, -1] + params[1]
+    real, fake = (model.discriminator(params[2:], sample).mean() for sample in samples)
+    values, there = ", ".join(f"{value:.2g}" for value in eigenvalues[-1]), equilibrium.params
     return [
-        f"After {model.games} games:",
-        f"  objective                   {history.objective[-1]:.5g}, at D = 1/2: -2 log 2 = {plots.OPTIMUM:.5g}",
+        f"After {model.games} games: {ending(history, draws.x, equilibrium)}",
+        f"  objective V                 {history.objective[-1]:.5g}; a draw is -2 log 2 = {plots.DRAW:.5g}",
         f"  generated mean, std         {plots.generated_mean(params):.4g}, {plots.generated_std(params):.4g}",
         f"  real samples' mean, std     {draws.x.mean():.4g}, {draws.x.std():.4g}",
-        f"  D on real, on generated     {scores[0]:.3f}, {scores[1]:.3f}",
+        f"  D on real, on generated     {real:.3f}, {fake:.3f}",
         f"  gradient norms of D, G      {history.discr_gradient[-1]:.2g}, {history.gen_gradient[-1]:.2g}",
+        "Theory (README.md, part 2):",
         f"  Hessian's eigenvalues       {values}: {definiteness(eigenvalues[-1])}",
-        "The nearest equilibrium:",
-        f"  w, b, w', b'                {', '.join(f'{value:.4g}' for value in equilibrium.params)}",
-        f"  a deviation                 {fate(equilibrium)}",
+        f"  nearest equilibrium         w = {there[0]:.4g}, b = {there[1]:.4g}: std {plots.generated_std(there):.4g}",
+        f"  a small swing               {fate(equilibrium)}",
         f"  largest learning rate       {equilibrium.edge:.3g}",
     ]
 
@@ -412,23 +458,24 @@ def middle(values):
 def seeds_report(model, seeds, ends, params, target):
     """List the lines that say where the runs of many seeds ended, from the finite ones' Outcomes and params."""
     yield f"Of {seeds} seeds after {model.games} games    share  [95% interval]"
+    end = np.append(ends.end, ["lost"] * (seeds - len(ends.end)))
+    for word in sorted({*end}, key=ENDS.index):
+        yield f"  {word:<29} {share(end == word, seeds)}"
     for games, there in zip(halvings(model.games), ends.halvings.T):
-        yield f"  {f'at the optimum after {games}':<29} {share(there, seeds)}"
-    yield f"  stalled                       {share(ends.stalled, seeds)}"
+        yield f"  {f'V at the draw after {games}':<29} {share(there, seeds)}"
     for word in np.unique(ends.definiteness):
         yield f"  {'Hessian ' + word:<29} {share(ends.definiteness == word, seeds)}"
-    yield f"  left the finite numbers       {share(np.ones(seeds - len(ends.stalled)), seeds)}"
-    off = abs(ends.measured / [ends.period, ends.closed_form] - 1)[:, np.isfinite(ends.measured)]
-    if off.size:
-        for theory, errors in zip(("theory   ", "(8 pi / rate) ..."), off):
-            yield f"  turn within 2% of {theory:<11} {share(errors < 0.02, len(errors))} of {len(errors)} with a wave"
-        yield f"  games in a turn               {middle(ends.measured)}"
-        yield f"  half a turn leaves            {middle(ends.measured_kept)}, theory {middle(ends.kept)}"
     yield "Of the finite ones              median  [range of 90%]"
     yield f"  generated mean                {middle(plots.generated_mean(params))}, target {target.mean():g}"
     yield f"  generated std                 {middle(plots.generated_std(params))}, target {target.std():g}"
     yield f"  best D's objective V*         {middle(plots.best_objective(target, *plots.generated_ends(params)))}"
     yield f"  largest |D - 1/2| on data     {middle(ends.gap)}"
     yield f"  largest learning rate         {middle(ends.edge)}"
-    if ends.optimal.any():
-        yield f"  V near -2 log 2 from game     {middle(ends.settled[ends.optimal])}, where it ends there"
+    if np.isfinite(ends.draw_from).any():
+        yield f"  V at the draw from game       {middle(ends.draw_from)}, where it stays there"
+    if (seen := np.isfinite(ends.measured)).any():
+        errors = np.abs(ends.measured / ends.period - 1)[seen]
+        yield f"  games in a turn               {middle(ends.measured)}, theory {middle(ends.period[seen])}"
+        yield f"  within 2% of theory          {share(errors < 0.02, len(errors))} of {len(errors)} with a turn"
+    if (seen := np.isfinite(ends.measured_kept)).any():
+        yield f"  half a turn leaves            {middle(ends.measured_kept)}, theory {middle(ends.kept[seen])}"

@@ -39,7 +39,7 @@ if BACKEND:  # only windows need it
         matplotlib.rcParams["backend"] = BACKEND
 
 IMAGES = Path(__file__).resolve().parent / "img"
-OPTIMUM = -2 * np.log(2)  # V where D = 1/2 everywhere: Goodfellow et al. 2014, Theorem 1
+DRAW = -2 * np.log(2)  # V where D = 1/2 everywhere: Goodfellow et al. 2014, Theorem 1
 BLUE, ORANGE, GREEN, RED, PURPLE, *_ = sns.color_palette("deep")
 NAVY = sns.color_palette("dark")[0]
 BLACK, GRAY, ARROW, GRID = (0.15,) * 3, (0.45,) * 3, (0.7,) * 3, (0.8,) * 3
@@ -386,12 +386,12 @@ def draw_phase(ax, path, equilibrium, field, predicted=None):
 
 def draw_objective(ax, objective):
     """Draw V (games,) against games, and on which side of -2 log 2 which player is ahead. Gives a Moving."""
-    low, high = min(objective.min(), OPTIMUM), max(objective.max(), OPTIMUM)
+    low, high = min(objective.min(), DRAW), max(objective.max(), DRAW)
     room = 0.15 * (high - low) or 0.1  # for the words above and below
-    ax.set_ylim(min(low - room / 3, OPTIMUM - room), max(high + room / 3, OPTIMUM + room))
+    ax.set_ylim(min(low - room / 3, DRAW - room), max(high + room / 3, DRAW + room))
     draw_lines(ax, [(objective, "", BLACK, 0.8)], ylabel="V", title="Objective")
-    ax.axhline(OPTIMUM, color=RED, zorder=1)
-    _label_ends(ax, [(OPTIMUM, "↑ D wins\n-2 log 2\n↓ D is wrong", RED)])
+    ax.axhline(DRAW, color=RED, zorder=1)
+    _label_ends(ax, [(DRAW, "↑ D wins\n-2 log 2\n↓ D is wrong", RED)])
     (dot,) = ax.plot([], [], color=BLACK, markersize=5.5, **DOT)
 
     def show(game):
@@ -501,7 +501,7 @@ def seeds_figure(games, objective, params, optimal, target):
     """
     figure, thin = _figure((9, 3.6)), np.arange(len(optimal)) < MOST_SEEDS
     panels = (
-        ("Objective V", objective, OPTIMUM, "-2 log 2", RED),
+        ("Objective V", objective, DRAW, "-2 log 2", RED),
         ("Generated mean", generated_mean(params), target.mean(), "target", GREEN),
         ("Generated std", generated_std(params), target.std(), "target", GREEN),
     )
@@ -530,8 +530,8 @@ def monitor_figure(history, target, saturating):
     figure, params, ends = _figure((9, 6.6)), history.params, generated_ends(history.params)
     axes = figure.subplot_mosaic([["losses", "accuracy"], ["moments", [["divergence"], ["distance"]]]])
     losses = [(-history.objective, "D's loss, -V", NAVY, 0.8), (history.gen_loss, "G's loss", ORANGE, 0.8)]
-    rest = (OPTIMUM / 2 if saturating else -OPTIMUM / 2), "D = 1/2", RED
-    draw_lines(axes["losses"], losses, [(-OPTIMUM, "D = 1/2", RED), rest], ylabel="loss", title="Losses")
+    rest = (DRAW / 2 if saturating else -DRAW / 2), "D = 1/2", RED
+    draw_lines(axes["losses"], losses, [(-DRAW, "D = 1/2", RED), rest], ylabel="loss", title="Losses")
     window = -(-len(params) // 25)
     real, fake = 100 * ndimage.uniform_filter1d(accuracies(params, target), window, output=float)
     both, real, fake = ((real + fake) / 2, "both", GRAY, 3), (real, "real", GREEN, 1.5), (fake, "generated", BLUE, 0.7)
