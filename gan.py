@@ -199,6 +199,8 @@ def list_operations(model, draws):
     with tf.Graph().as_default() as graph:
         batch = model.deal(type(draws)(*map(empty, draws)), 0)
         with_numbers(model, 1, empty(0)).play(batch.params, batch._replace(z_gen=[batch.z_gen[0]]))
+        players = batch.params[..., :2], batch.params[..., 2:], batch
+        model.objective(*players, batch.z_discr), model.generator_loss(*players, batch.z_gen[0])  # recorded at least
     return type(model), graph.as_graph_def().SerializeToString(deterministic=True)
 
 
