@@ -226,13 +226,14 @@ def play_games(model, draws):
 def play_compiled(model, draws):
     """Compute `play_games`, compiled when games of this kind and shape are played for the first time."""
     kind = list_operations(model, draws)
-    if kind not in COMPILED:
-        if len(COMPILED) == MOST_COMPILED:
+    compiled = COMPILED.get(kind)
+    if compiled is None:
+        if len(COMPILED) >= MOST_COMPILED:
             COMPILED.clear()
         play = lambda draws, *numbers: play_games(with_numbers(model, *numbers), draws)
-        COMPILED[kind] = tf.function(play, jit_compile=True)
+        compiled = COMPILED[kind] = tf.function(play, jit_compile=True)
     with tf.device("CPU"):  # thousands of tiny steps: a GPU would take longer
-        return COMPILED[kind](draws, tf.constant(model.discr_update), tf.constant(model.learning_rate, tf.float64))
+        return compiled(draws, tf.constant(model.discr_update), tf.constant(model.learning_rate, tf.float64))
 
 
 # ---------------------------------------------------------------- one run, and many seeds: their words and pictures
