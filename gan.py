@@ -387,7 +387,7 @@ def main(model=GAN, arguments=(), prefix="", constants=None):
     kinds = {field.name: field.type for field in dataclasses.fields(model)} | {"seed": SEED_KIND, "seeds": SEEDS_KIND}
     for name, kind in kinds.items():
         value, flag = known.get(name.upper(), "a missing constant"), "--" + name.replace("_", "-")
-        default = {} if value is None else {"default": str(value)}  # text, to be read as a flag's
+        default = {} if name == "seeds" and value is None else {"default": str(value)}  # text, to be read as a flag's
         parser.add_argument(flag, type=functools.partial(read, kind), metavar="", help=allowed(kind), **default)
     parser.add_argument("--explore", action="store_true", help="open a window with a knob for each setting")
     parser.add_argument("-f", "--f", help=argparse.SUPPRESS)  # what a notebook's kernel hands to a file run in a cell

@@ -63,9 +63,9 @@ ZERO = 1e-4  # an eigenvalue at most this large, beside the largest, counts as z
 
 
 def split(games, samples, steps=1):
-    """Split games into slices of BLOCK samples at most, at `samples` a game: memory is bounded, a run can say where it is.
+    """Split games into slices of BLOCK samples at most, at `samples` a game: memory is bounded.
 
-    Where a game has many steps of D on its samples, `steps`, the slices are shorter.
+    Where a game has many steps of D on its samples, `steps`, the slices are shorter: a run can say where it is.
     """
     parts = -(-games * samples * max(1, steps / 16) // BLOCK)
     length = -(-games // int(parts))
