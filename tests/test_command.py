@@ -1,18 +1,23 @@
 """What the command takes and refuses, and how: one line, before any work, the pictures as they were."""
 
 import dataclasses
+import gc
 import io
+import linecache
+import ntpath
 import os
 import random
-import runpy
-import signal
 import sys
 import threading
+import types
+import weakref
+from _thread import interrupt_main
 from fractions import Fraction
 
+import matplotlib
 import numpy as np
 import pytest
-from processes import KINDS, ROOT
+from processes import KINDS, edit
 
 import gan
 import noisy_gan
@@ -44,13 +49,16 @@ def noisy(trial, *flags):
 
 @pytest.mark.parametrize("flag", ALLOWED)
 def test_limits(trial, images, flag):
-    """The smallest and the largest are taken as they are; what lies outside, or is no such number, is refused."""
-    *inside, small, large = ALLOWED[flag]
+    """The smallest and the largest are taken as they are; what lies outside, or is no such number, is refused.
+
+    The class refuses the same in the same words.
+    """
+    name, (*inside, small, large) = flag.replace("-", "_"), ALLOWED[flag]
     for value in inside:
         status, _, err, ((model, seed, seeds),) = noisy(trial, f"--{flag}={value}")
         settings = vars(model) | {"seed": seed, "seeds": seeds}
-        assert (status, err, settings[flag.replace("-", "_")]) == (0, "", float(value))
-    whole = [] if "std" in flag or flag in ("learning-rate", "target-mean") else ["1.5", "1e3", "2.0"]
+        assert (status, err, settings[name]) == (0, "", float(value))
+    whole = [] if "std" in flag or flag in ("learning-rate", "target-mean") else ["1.5", "1e-1"]
     os.rmdir(images)
     for value in [small, large, *WORDS, *whole]:
         status, out, err, trained = noisy(trial, f"--{flag}={value}")
@@ -59,16 +67,47 @@ def test_limits(trial, images, flag):
             assert word in err.replace(".0", "")
         assert len(err) < 200
         assert not images.exists()
+        if "seed" not in flag:
+            with pytest.raises(ValueError, match=f"^{name} must be") as refusal:
+                NoisyGAN(**{"games": 40, "discr_update": 1, "gen_update": 1, name: value})
+            assert err.endswith(f": {str(refusal.value).removeprefix(name)[1:]}\n")
 
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_bad_constants_are_refused_as_flags_are(trial, images, monkeypatch, name):
+    """So is one that is not there."""
     for value in CONSTANTS:
         monkeypatch.setattr(gan, name, value)
         status, out, err, trained = trial()
         assert (status, out, trained, err.count("\n")) == (2, "", [], 1), value
         assert f"--{name.lower().replace('_', '-')}: must be" in err
+    monkeypatch.delattr(gan, name)
+    status, out, err, trained = trial()
+    assert (status, out, trained, err.count("\n")) == (2, "", [], 1)
+    assert f"--{name.lower().replace('_', '-')}: must be" in err
+    assert "missing" in err
     assert not images.exists()
+
+
+@pytest.mark.parametrize("flags", [["--target-mean", "-1e1"], ["--target-mean=-10."], "--target-mean -10 --games 1500"])
+def test_negative_numbers_as_people_write_them(trial, flags):
+    (model, *_), = trial(*flags.split() if isinstance(flags, str) else flags)[3]
+    assert model == GAN(1500, 1, 1, target_mean=-10)
+
+
+@pytest.mark.parametrize("given", ["7", "7.0", "0.7e1", " 7 ", 7, 7.0, np.int64(7), np.float32(7), "+7"])
+def test_whole_numbers_as_people_write_them(trial, given):
+    for model in (GAN(given, 1, 1), trial("--games", given)[3][0][0], trial(f"--games={given}")[3][0][0]):
+        assert repr(model) == repr(GAN(7, 1, 1))
+
+
+@pytest.mark.parametrize("arguments", [["--games", 5, "--target-mean", -2], "--games 5  --target-mean=-2"])
+def test_arguments_in_a_notebook(images, monkeypatch, arguments):
+    """Numbers as they are, or one text."""
+    found = []
+    monkeypatch.setattr(gan, "run", lambda model, seed: found.append(model) or {})
+    gan.main(arguments=arguments)
+    assert found == [GAN(5, 1, 1, target_mean=-2)]
 
 
 @pytest.mark.parametrize("value", ["", "Saturating", "wasserstein", 0, None, True])
