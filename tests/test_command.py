@@ -69,7 +69,7 @@ def test_limits(trial, images, flag):
         assert not images.exists()
         if "seed" not in flag:
             with pytest.raises(ValueError, match=f"^{name} must be") as refusal:
-                NoisyGAN(**{"games": 40, "discr_update": 1, "gen_update": 1, name: value})
+                dataclasses.replace(NoisyGAN(40, 1, 1), **{name: value})
             assert err.endswith(f": {str(refusal.value).removeprefix(name)[1:]}\n")
 
 
@@ -117,6 +117,8 @@ def test_unknown_losses_are_refused(trial, monkeypatch, value):
         status, _, err, trained = noisy(trial, *flags)
         assert (status, trained, err.count("\n")) == (2, [], 1)
         assert "--gen-loss: must be saturating or non-saturating, not" in err
+    with pytest.raises(ValueError, match="^gen_loss must be saturating or non-saturating, not"):
+        GAN(5, 1, 1, gen_loss=value)
 
 
 @pytest.mark.parametrize(
@@ -335,7 +337,7 @@ def execute(images, monkeypatch):
     at: "cell" of a notebook or an editor's window, "runner" (pdb, runpy) or "idle".
     """
 
-    monkeypatch.setattr(plots, "gif", lambda picture: b"")  # it takes longest
+    monkeypatch.setattr(plots, "gif", lambda *given: b"")  # it takes longest
 
     def run(at, script, *flags, heard=len, **constants):
         stream = Stream(heard)
