@@ -117,7 +117,7 @@ def test_unknown_losses_are_refused(trial, monkeypatch, value):
         status, _, err, trained = noisy(trial, *flags)
         assert (status, trained, err.count("\n")) == (2, [], 1)
         assert "--gen-loss: must be saturating or non-saturating, not" in err
-    with pytest.raises(ValueError, match="^gen_loss must be saturating or non-saturating, not"):
+    with pytest.raises(ValueError, match=r"^gen_loss must be saturating or non-saturating, not"):
         GAN(5, 1, 1, gen_loss=value)
 
 
@@ -366,20 +366,23 @@ class Owned:
 
 def test_a_script_as_a_cell_trains_its_constants(execute, images):
     """Again and again, the second script after the first; the kernel's process stays as it was."""
-    gone, names = weakref.ref(Owned()), set()
+    owned, names = Owned(), set()
     for script, prefix, *flags in (("gan.py", "", "-f", "k.json"), ("noisy_gan.py", "noisy_", "--f=k"), ("gan.py", "")):
         execute("cell", script, *flags, GAMES=20, DISCR_UPDATE=2)
         names |= {kind.format(f"{prefix}20_2_1") for kind in KINDS}
         assert {path.name for path in images.iterdir()} == names
+    gone = weakref.ref(owned)
+    del owned
     gc.collect()
     assert gone() is None
     assert gc.isenabled()
 
 
-def test_a_script_in_a_runner_trains_its_constants(execute, images):
+@pytest.mark.parametrize("prefix", ["", "noisy_"])
+def test_a_script_in_a_runner_trains_its_constants(execute, images, prefix):
     """A runner whose own module stays __main__."""
-    out = execute("runner", "noisy_gan.py", "--noise-std=0.5", GAMES=21, DISCR_UPDATE=2)
-    assert {path.name for path in images.iterdir()} == {kind.format("noisy_21_2_1_noise-std0.5") for kind in KINDS}
+    out = execute("runner", f"{prefix}gan.py", "--init-std=0.5", GAMES=21, DISCR_UPDATE=2)
+    assert {path.name for path in images.iterdir()} == {kind.format(f"{prefix}21_2_1_init-std0.5") for kind in KINDS}
     assert "After 21 games:\n" in "".join(out.lines)
     assert gc.isenabled()
 
