@@ -258,7 +258,8 @@ def test_overflow_is_one_line_and_keeps_the_pictures(command, images, flags):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("std", ["1e150", "1e200"])
-def test_enormous_numbers_are_written_short(command, std):
+def test_enormous_numbers_are_written_short(command, monkeypatch, std):
+    monkeypatch.setattr(plots, "gif", lambda picture: b"")  # it takes longest
     status, out, err = command("--games=20", f"--init-std={std}")
     assert (status, err) == (0, "")
     assert max(map(len, out.splitlines()[:-1])) < 120  # the last line names files
@@ -434,6 +435,7 @@ def test_target_is_followed(command, monkeypatch, images):
         figure = getattr(plots, name)
         monkeypatch.setattr(plots, name, lambda *given: targets.append(given[place]) or figure(*given))
 
+    monkeypatch.setattr(plots, "gif", lambda picture: b"")  # it takes longest
     watch("scene", 2)
     watch("monitor_figure", 1)
     watch("seeds_figure", 4)

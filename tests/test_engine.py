@@ -64,19 +64,10 @@ def test_twenty_models_are_compiled_once():
 
 def test_steps_of_the_generator_samples_and_losses():
     """What may be compiled anew: more of it, and then again the first, each by its own numbers."""
-    models = [GAN(20, 2, steps, num_samples=samples) for steps in (1, 3) for samples in (4, 5)]
-    models += [GAN(20, 2, 1, num_samples=4, gen_loss="non-saturating"), NoisyGAN(20, 2, 1, num_samples=4), models[0]]
-    for model in models:
+    first, small = GAN(20, 2, 1), {"num_samples": 4}
+    other, noisy = GAN(20, 2, 1, gen_loss="non-saturating", **small), NoisyGAN(20, 2, 1, **small)
+    for model in (first, GAN(20, 2, 3, **small), other, noisy, first):
         assert_equals_replica(model, model.draw(1))
-
-
-def test_many_kinds_do_not_fill_the_memory(monkeypatch):
-    monkeypatch.setattr(gan, "MOST_COMPILED", 3)
-    for mean in range(8):
-        kind = type("Kind", (GAN,), {"seen": lambda self, batch, fake, mean=mean: (batch.x + mean, fake + mean)})
-        model = kind(5, 1, 1)
-        assert_equals_replica(model, model.draw(0), shift=mean)
-        assert len(gan.COMPILED) <= 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +87,8 @@ class Reading(GAN):
 
 @pytest.mark.parametrize("what", ["a field", "a global", "of the class", "a method"])
 def test_a_change_between_two_trainings_is_seen(monkeypatch, what):
-    """And taken back, too; the models that were trained before are still there."""
+    """And taken back, too; the models that were trained before are still there, what was compiled only in part."""
+    monkeypatch.setattr(gan, "MOST_COMPILED", 2)
     models = []
     for shift in (0.5, -2.0, 0.5):
         if what == "a global":
@@ -108,6 +100,7 @@ def test_a_change_between_two_trainings_is_seen(monkeypatch, what):
         kind = {"a field": Shifted, "a method": GAN}.get(what, Reading)
         models.append(kind(20, 2, 2, **{"shift": shift} if kind is Shifted else {}))
         assert_equals_replica(models[-1], models[-1].draw(0), shift)
+        assert len(gan.COMPILED) <= 2
 
 
 @pytest.mark.parametrize("method", ["objective", "generator_loss"])
