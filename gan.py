@@ -199,6 +199,8 @@ def list_operations(model, draws):
     with tf.Graph().as_default() as graph:
         batch = model.deal(type(draws)(*map(empty, draws)), 0)
         with_numbers(model, 1, empty(0)).play(batch.params, batch._replace(z_gen=[batch.z_gen[0]]))
+        players = batch.params[..., :2], batch.params[..., 2:], batch
+        model.objective(*players, batch.z_discr), model.generator_loss(*players, batch.z_gen[0])  # recorded at least
     return type(model), graph.as_graph_def().SerializeToString(deterministic=True)
 
 
@@ -224,13 +226,14 @@ def play_games(model, draws):
 def play_compiled(model, draws):
     """Compute `play_games`, compiled when games of this kind and shape are played for the first time."""
     kind = list_operations(model, draws)
-    if kind not in COMPILED:
-        if len(COMPILED) == MOST_COMPILED:
+    compiled = COMPILED.get(kind)
+    if compiled is None:
+        if len(COMPILED) >= MOST_COMPILED:
             COMPILED.clear()
         play = lambda draws, *numbers: play_games(with_numbers(model, *numbers), draws)
-        COMPILED[kind] = tf.function(play, jit_compile=True)
+        compiled = COMPILED[kind] = tf.function(play, jit_compile=True)
     with tf.device("CPU"):  # thousands of tiny steps: a GPU would take longer
-        return COMPILED[kind](draws, tf.constant(model.discr_update), tf.constant(model.learning_rate, tf.float64))
+        return compiled(draws, tf.constant(model.discr_update), tf.constant(model.learning_rate, tf.float64))
 
 
 # ---------------------------------------------------------------- one run, and many seeds: their words and pictures
@@ -383,7 +386,7 @@ def main(model=GAN, arguments=(), prefix="", constants=None):
     kinds = {field.name: field.type for field in dataclasses.fields(model)} | {"seed": SEED_KIND, "seeds": SEEDS_KIND}
     for name, kind in kinds.items():
         value, flag = known.get(name.upper(), "a missing constant"), "--" + name.replace("_", "-")
-        default = {} if value is None else {"default": str(value)}  # text, to be read as a flag's
+        default = {} if name == "seeds" and value is None else {"default": str(value)}  # text, to be read as a flag's
         parser.add_argument(flag, type=functools.partial(read, kind), metavar="", help=allowed(kind), **default)
     parser.add_argument("--explore", action="store_true", help="open a window with a knob for each setting")
     parser.add_argument("-f", "--f", help=argparse.SUPPRESS)  # what a notebook's kernel hands to a file run in a cell

@@ -15,68 +15,66 @@ ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ("gan.py", "noisy_gan.py", "hessian.py", "plots.py")
 KINDS = ("img_{}.gif", "summary_{}.png", "hessian_{}.png", "monitor_{}.png")  # the pictures of a run
 OLD = b"an older picture"
+NOISY = {"GAMES": 60, "DISCR_UPDATE": 2, "GEN_UPDATE": 3, "NOISE_STD": 0.5}
+DYING = "import os\nos.write(2, b'no such instruction\\n')\nos.abort()\n"
 
 
 class Run(NamedTuple):
-    folder: Path
     status: int
     out: str
     err: str
     files: dict  # of img/, name to bytes, without hidden ones
 
 
-def copy_scripts(folder, script="gan.py", constants=None):
-    """Copy the scripts, with constants of one of them edited."""
-    for name in SCRIPTS:
-        shutil.copy(ROOT / name, folder)
-    text = (folder / script).read_text()
-    for name, value in (constants or {}).items():
+def edit(script, constants):
+    """Return a script's text with some constants edited."""
+    text = (ROOT / script).read_text(encoding="utf-8")
+    for name, value in constants.items():
         text, count = re.subn(rf"^{name} = \S+", f"{name} = {value}", text, flags=re.MULTILINE)
         assert count == 1, f"{name} in {script}"
-    (folder / script).write_text(text)
+    return text
 
 
-def environment():
-    """Return a poor environment: no home, no display, no settings of Matplotlib or TensorFlow."""
+def copy_scripts(folder, script="gan.py", constants=(), encoding=None):
+    """Copy the scripts, one of them with edited constants, and saved in an encoding as an editor does."""
+    for name in SCRIPTS:
+        shutil.copy(ROOT / name, folder)
+    head = f"# -*- coding: {encoding} -*-\n# für Zoë\n" if encoding else ""
+    (folder / script).write_text(head + edit(script, dict(constants)), encoding=encoding or "utf-8")
+
+
+def environment(**more):
+    """Return a poor environment: no home, no display, no settings of Matplotlib or TensorFlow, and some more."""
     ours = re.compile("DISPLAY|WAYLAND|MPL|XDG_|TF_|PYTHON")
-    return {name: value for name, value in os.environ.items() if not ours.match(name)} | {"HOME": "/dev/null/home"}
+    theirs = {name: value for name, value in os.environ.items() if not ours.match(name)}
+    return theirs | {"HOME": "/dev/null/home"} | more
 
 
-def start(folder, script, *flags, shell='"$@"', python=()):
-    """Start a script from the root folder, with what a shell does about its streams."""
+def start(folder, script, *flags, shell='exec "$@"', python=(), **more):
+    """Start a script, with what a shell does about its streams and its folder, and more in its environment."""
     return subprocess.Popen(
-        ["bash", "-c", shell if "|" in shell else f"exec {shell}", "-"]
-        + [sys.executable, *python, folder / script, *flags],
-        cwd="/", env=environment(), text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        ["bash", "-c", shell, "-", sys.executable, *python, folder / script, *flags],
+        cwd=folder, env=environment(**more), text=True, encoding="utf-8", errors="replace",
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 
-def finish(process, folder, typed=None, out=""):
-    rest, err = process.communicate(typed, timeout=200)
+def finish(process, folder, out=""):
+    rest, err = process.communicate(timeout=200)
     images = folder.glob("img/[!.]*")
-    return Run(folder, process.returncode, out + rest, err, {path.name: path.read_bytes() for path in images})
+    return Run(process.returncode, out + rest, err, {path.name: path.read_bytes() for path in images})
 
 
-def run(folder, script, *flags, shell='"$@"', **constants):
-    copy_scripts(folder, script, constants)
-    return finish(start(folder, script, *flags, shell=shell), folder)
+def run(folder, script, *flags, constants=(), encoding=None, **how):
+    copy_scripts(folder, script, constants, encoding)
+    return finish(start(folder, script, *flags, **how), folder)
 
 
-def run_then_ask(folder, script, *flags):
-    """Stay at the prompt after a run, python -i, and press Ctrl-C there."""
-    copy_scripts(folder)
-    question = "import os\ntry: os.kill(os.getpid(), 2)\nexcept KeyboardInterrupt: print('as ever')\n\n"
-    return finish(start(folder, script, *flags, python=["-i"]), folder, question)
-
-
-def interrupt_importing(folder, seconds):
-    """Press Ctrl-C so long after the start."""
-    copy_scripts(folder)
-    process = start(folder, "gan.py")
-    time.sleep(seconds)
-    process.send_signal(signal.SIGINT)
-    return finish(process, folder)
+def die_importing(folder):
+    """Run on a machine on which TensorFlow's library ends the process as it is loaded."""
+    (folder / "broken" / "tensorflow").mkdir(parents=True)
+    (folder / "broken" / "tensorflow" / "__init__.py").write_text(DYING)
+    return run(folder, "gan.py", PYTHONPATH=str(folder / "broken"))
 
 
 def interrupt_training(folder):
@@ -110,36 +108,23 @@ def kill_saving(folder):
 
 def start_all(folder):
     """Start every run that the tests look at, two at a time: an executor, and futures by name."""
-    noisy = {"GAMES": 60, "DISCR_UPDATE": 2, "GEN_UPDATE": 3, "NOISE_STD": 0.5}
-    noisy_flags = [f"--{name.lower().replace('_', '-')}={value}" for name, value in noisy.items()]
-    seeds = "--games=20", "--seeds=2"
-    closed, full = '"$@" >&- 2>&-', '"$@" >/dev/full 2>/dev/full'
-    ended = '"$@" 2>&1 | true; exit "${PIPESTATUS[0]}"'
+    notebook = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    odd = {"MPLBACKEND": "nonsense", "PYTHONIOENCODING": "ascii", "encoding": "latin-1"}
+    gone = 'mkdir gone; cd gone; rmdir ../gone; exec "$@"'
+    ended = '"$@" | head -n 1; exit "${PIPESTATUS[0]}"'
     jobs = {
-        "default": (run, "gan.py", "--games", "45"),
-        "edited": (run, "gan.py", {"GAMES": 45, "shell": full}),
-        "other seed": (run, "gan.py", "--games", "45", "--seed", "1", {"shell": closed}),
-        "noisy": (run, "noisy_gan.py", *noisy_flags),
-        "noisy edited": (run, "noisy_gan.py", noisy),
-        "seeds": (run, "gan.py", *seeds, {"shell": ended}),
-        "theory": (run, "plots.py"),
-        "theory closed": (run, "plots.py", {"shell": closed}),
-        "theory ended": (run, "plots.py", {"shell": ended}),
-        "theory help": (run, "plots.py", "--help", {"shell": full}),
-        "help ended": (run, "noisy_gan.py", "--help", {"shell": ended}),
-        "noisy bad constant": (run, "noisy_gan.py", {"NOISE_STD": "-1"}),
-        "prompt": (run_then_ask, "gan.py", *seeds),
-        "prompt refused": (run_then_ask, "gan.py", "--games=0"),
-        "prompt theory": (run_then_ask, "plots.py", "--help"),
-        "interrupted early": (interrupt_importing, 0.5),
-        "interrupted importing": (interrupt_importing, 2),
-        "interrupted training": (interrupt_training,),
-        "killed": (kill_saving,),
+        "edited zoë": (run, "gan.py", {"constants": {"GAMES": 45}, "shell": gone} | odd),
+        "profiled": (run, "noisy_gan.py", {"constants": NOISY, "python": ["-m", "cProfile"]} | notebook),
+        "ended": (run, "gan.py", "--games=20", "--seeds=2", {"shell": ended}),
+        "refused": (run, "noisy_gan.py", {"constants": {"NOISE_STD": "-1"}}),
+        "theory": (run, "plots.py", {}),
+        "dying": (die_importing, {}),
+        "interrupted": (interrupt_training, {}),
+        "killed": (kill_saving, {}),
     }
     executor, futures = ThreadPoolExecutor(2), {}
-    for name, (job, *arguments) in jobs.items():
+    for name, (job, *arguments, how) in jobs.items():
         place = folder / name.replace(" ", "_")
         place.mkdir()
-        constants = arguments.pop() if isinstance(arguments and arguments[-1], dict) else {}
-        futures[name] = executor.submit(job, place, *arguments, **constants)
+        futures[name] = executor.submit(job, place, *arguments, **how)
     return executor, futures

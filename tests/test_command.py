@@ -1,18 +1,23 @@
 """What the command takes and refuses, and how: one line, before any work, the pictures as they were."""
 
 import dataclasses
+import gc
 import io
+import linecache
+import ntpath
 import os
 import random
-import runpy
-import signal
 import sys
 import threading
+import types
+import weakref
+from _thread import interrupt_main
 from fractions import Fraction
 
+import matplotlib
 import numpy as np
 import pytest
-from processes import KINDS, ROOT
+from processes import KINDS, edit
 
 import gan
 import noisy_gan
@@ -44,13 +49,16 @@ def noisy(trial, *flags):
 
 @pytest.mark.parametrize("flag", ALLOWED)
 def test_limits(trial, images, flag):
-    """The smallest and the largest are taken as they are; what lies outside, or is no such number, is refused."""
-    *inside, small, large = ALLOWED[flag]
+    """The smallest and the largest are taken as they are; what lies outside, or is no such number, is refused.
+
+    The class refuses the same in the same words.
+    """
+    name, (*inside, small, large) = flag.replace("-", "_"), ALLOWED[flag]
     for value in inside:
         status, _, err, ((model, seed, seeds),) = noisy(trial, f"--{flag}={value}")
         settings = vars(model) | {"seed": seed, "seeds": seeds}
-        assert (status, err, settings[flag.replace("-", "_")]) == (0, "", float(value))
-    whole = [] if "std" in flag or flag in ("learning-rate", "target-mean") else ["1.5", "1e3", "2.0"]
+        assert (status, err, settings[name]) == (0, "", float(value))
+    whole = [] if "std" in flag or flag in ("learning-rate", "target-mean") else ["1.5", "1e-1"]
     os.rmdir(images)
     for value in [small, large, *WORDS, *whole]:
         status, out, err, trained = noisy(trial, f"--{flag}={value}")
@@ -59,16 +67,47 @@ def test_limits(trial, images, flag):
             assert word in err.replace(".0", "")
         assert len(err) < 200
         assert not images.exists()
+        if "seed" not in flag:
+            with pytest.raises(ValueError, match=f"^{name} must be") as refusal:
+                dataclasses.replace(NoisyGAN(40, 1, 1), **{name: value})
+            assert err.endswith(f": {str(refusal.value).removeprefix(name)[1:]}\n")
 
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_bad_constants_are_refused_as_flags_are(trial, images, monkeypatch, name):
+    """So is one that is not there."""
     for value in CONSTANTS:
         monkeypatch.setattr(gan, name, value)
         status, out, err, trained = trial()
         assert (status, out, trained, err.count("\n")) == (2, "", [], 1), value
         assert f"--{name.lower().replace('_', '-')}: must be" in err
+    monkeypatch.delattr(gan, name)
+    status, out, err, trained = trial()
+    assert (status, out, trained, err.count("\n")) == (2, "", [], 1)
+    assert f"--{name.lower().replace('_', '-')}: must be" in err
+    assert "missing" in err
     assert not images.exists()
+
+
+@pytest.mark.parametrize("flags", [["--target-mean", "-1e1"], ["--target-mean=-10."], "--target-mean -10 --games 1500"])
+def test_negative_numbers_as_people_write_them(trial, flags):
+    (model, *_), = trial(*flags.split() if isinstance(flags, str) else flags)[3]
+    assert model == GAN(1500, 1, 1, target_mean=-10)
+
+
+@pytest.mark.parametrize("given", ["7", "7.0", "0.7e1", " 7 ", 7, 7.0, np.int64(7), np.float32(7), "+7"])
+def test_whole_numbers_as_people_write_them(trial, given):
+    for model in (GAN(given, 1, 1), trial("--games", given)[3][0][0], trial(f"--games={given}")[3][0][0]):
+        assert repr(model) == repr(GAN(7, 1, 1))
+
+
+@pytest.mark.parametrize("arguments", [["--games", 5, "--target-mean", -2], "--games 5  --target-mean=-2"])
+def test_arguments_in_a_notebook(images, monkeypatch, arguments):
+    """Numbers as they are, or one text."""
+    found = []
+    monkeypatch.setattr(gan, "run", lambda model, seed: found.append(model) or {})
+    gan.main(arguments=arguments)
+    assert found == [GAN(5, 1, 1, target_mean=-2)]
 
 
 @pytest.mark.parametrize("value", ["", "Saturating", "wasserstein", 0, None, True])
@@ -78,6 +117,8 @@ def test_unknown_losses_are_refused(trial, monkeypatch, value):
         status, _, err, trained = noisy(trial, *flags)
         assert (status, trained, err.count("\n")) == (2, [], 1)
         assert "--gen-loss: must be saturating or non-saturating, not" in err
+    with pytest.raises(ValueError, match=r"^gen_loss must be saturating or non-saturating, not"):
+        GAN(5, 1, 1, gen_loss=value)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +129,8 @@ def test_unknown_losses_are_refused(trial, monkeypatch, value):
         ["--no-such-flag"],
         ["40"],
         ["--games", "1000000", "--gen-update", "1000"],
-        ["--seeds", "3", "--seed", "4294967294"],
+        ["--explore", "--seeds", "3"],  # the window shows one run
+        ["-1"],
     ],
 )
 def test_other_bad_flags_are_one_line(trial, images, flags):
@@ -96,10 +138,6 @@ def test_other_bad_flags_are_one_line(trial, images, flags):
     assert (status, out, trained, err.count("\n")) == (2, "", [], 1)
     assert err.startswith("gan.py: ")
     assert not images.exists()
-
-
-def test_last_seed(trial):
-    assert trial("--seeds=3", "--seed=4294967293")[3] == [(GAN(1500, 1, 1), 4294967293, 3)]
 
 
 def test_constants_reach_the_model(trial, monkeypatch):
@@ -121,11 +159,11 @@ def test_constants_reach_the_model(trial, monkeypatch):
     assert trial(model=NoisyGAN)[3] == [(expected, 0, None)]
 
 
-@pytest.mark.parametrize("line", ["GAMES = 7", "GAMES = 7 # seven", "GAMES = 7  # a share of 50% (or 100%)"])
+@pytest.mark.parametrize("line", ["GAMES = 7", "GAMES = 7 # a share of 50% (or 100%)", "GAMES = 7  # für Zoë"])
 def test_a_constant_may_lose_its_comment(tmp_path, monkeypatch, capsys, line):
-    """Whoever edits a line may write it anew."""
-    text, _, rest = (ROOT / "gan.py").read_text().partition("GAMES = 1500")
-    (tmp_path / "edited.py").write_text(f"{text}{line}\n{rest.partition(chr(10))[2]}")
+    """Whoever edits a line may write it anew, in an encoding of his own; --help shows it as it is."""
+    text = "# -*- coding: latin-1 -*-\n" + edit("gan.py", {}).replace("GAMES = 1500", line + "  #")
+    (tmp_path / "edited.py").write_text(text, encoding="latin-1")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(plots, "prepare_images", lambda: None)
     monkeypatch.delitem(sys.modules, "edited", raising=False)
@@ -136,6 +174,7 @@ def test_a_constant_may_lose_its_comment(tmp_path, monkeypatch, capsys, line):
     assert "7 games" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="0"):
         edited.main(edited.GAN, ["--help"])
+    assert f"\n{line}  #" in capsys.readouterr().out
 
 
 def test_negative_zero_is_zero(trial):
@@ -145,35 +184,34 @@ def test_negative_zero_is_zero(trial):
         model.draw(0)
 
 
-@pytest.mark.parametrize("samples", [25_000, 25_001])
-def test_bound_of_memory_counts_all_that_is_drawn(trial, samples):
-    """Noise on what D sees, too: four numbers a game and sample, of which 5 10^7 fit."""
-    status, _, err, trained = trial("--games=500", f"--num-samples={samples}", model=NoisyGAN)
-    assert (status, len(trained)) == ((0, 1) if samples == 25_000 else (2, 0))
-    assert ("50000000 numbers" in err) == bool(status)
+@pytest.mark.parametrize("model", [GAN, NoisyGAN])
+def test_bound_of_memory(trial, model):
+    """5 10^7 numbers of noise in a run, for the command and for the class."""
+    assert trial("--games=500", "--num-samples=50000", model=model)[0] == 0
+    status, _, err, trained = trial("--games=500", "--num-samples=50001", model=model)
+    assert (status, trained, err.count("\n"), err.count("50000000")) == (2, [], 1, 1)
+    with pytest.raises(ValueError, match=r"num_samples.* at most 50000000"):
+        model(500, 1, 1, num_samples=50_001)
 
 
-def test_help_says_what_each_setting_means(command, monkeypatch, images):
-    """In the words of the constants' comments, with the limits and the default."""
-    monkeypatch.setenv("COLUMNS", "500")
+def test_help_shows_the_constants_and_the_limits(command, images):
+    """Each script's own, as they stand in it: settings with their meaning, noisy_gan.py's before those of gan.py."""
     status, out, err = command("--help", model=NoisyGAN)
     assert (status, err) == (0, "")
-    helps = {line.split()[0]: line.replace(".0", "") for line in out.splitlines() if line.startswith("  --")}
-    assert {f"--{flag}" for flag in [*ALLOWED, "gen-loss"]} <= set(helps)
+    lines = out.splitlines()
+    helps = {line.split()[0]: line.replace(".0", "") for line in lines if line.startswith("  --")}
     for flag, (low, high, *_) in ALLOWED.items():
         assert f" number from {low} to {high}" in helps[f"--{flag}"]
-    comments = {}
-    for script in ("gan.py", "noisy_gan.py"):
-        head = (ROOT / script).read_text().partition("\nimport ")[0]
-        comments |= {
-            line.partition(" = ")[0]: line.partition("  # ")[2] for line in head.splitlines() if "  # " in line
-        }
-    assert {"GAMES", "SEED", "GEN_LOSS", "TARGET_STD", "NOISE_STD"} <= set(comments)
-    for name, comment in comments.items():
-        line = helps[f"--{name.lower().replace('_', '-')}"]
-        assert f" {comment}; " in line
-        default = str(getattr(noisy_gan, name, getattr(gan, name, None))).replace(".0", "")
-        assert line.endswith(f"default {default}")
+    assert "saturating or non-saturating" in helps["--gen-loss"]
+    shown = [line for line in lines if line[:1].isupper() and " = " in line and "  # " in line]
+    expected = [
+        line
+        for script in ("noisy_gan.py", "gan.py")
+        for line in edit(script, {}).splitlines()
+        if line.partition(" = ")[0].replace("_", "-").lower() in [*ALLOWED, "gen-loss"]
+    ]
+    assert shown == expected
+    assert len(shown) == 15
     assert not images.exists()
 
 
@@ -220,19 +258,11 @@ def test_overflow_is_one_line_and_keeps_the_pictures(command, images, flags):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("std", ["1e150", "1e200"])
-def test_enormous_numbers_are_written_short(command, std):
+def test_enormous_numbers_are_written_short(command, monkeypatch, std):
+    monkeypatch.setattr(plots, "gif", lambda picture: b"")  # it takes longest
     status, out, err = command("--games=20", f"--init-std={std}")
     assert (status, err) == (0, "")
     assert max(map(len, out.splitlines()[:-1])) < 120  # the last line names files
-
-
-def test_lost_values_are_named_by_their_game():
-    values = np.zeros((5, 2))
-    gan.require_finite([values, values[:, 0]], first=10)
-    for lost in (np.nan, np.inf, -np.inf):
-        values[3, 1] = lost
-        with pytest.raises(FloatingPointError, match="at game 14:"):
-            gan.require_finite([np.zeros(5), values], first=10)
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, OverflowError, KeyError, AssertionError])
@@ -264,54 +294,137 @@ def test_folder_that_cannot_be_written_is_told_before_training(trial):
     assert "img" in err
 
 
-class Window(io.StringIO):
-    """The standard output of IPython or IDLE: no descriptor, nothing to configure."""
+@pytest.mark.parametrize("place", range(4))
+def test_folder_in_a_pictures_place_keeps_the_whole_set(command, images, monkeypatch, place):
+    monkeypatch.setattr(gan, "run", lambda model, seed: dict.fromkeys(KINDS, b"new"))
+    names = [kind.format("20_1_1") for kind in KINDS]
+    taken = names.pop(place)
+    (images / taken).mkdir(parents=True)
+    for name in names:
+        (images / name).write_bytes(b"old")
+    status, _, err = command("--games=20")
+    assert (status, err.count("\n")) == (1, 1)
+    assert taken in err
+    (images / taken).rmdir()
+    assert {path.name: path.read_bytes() for path in images.iterdir()} == dict.fromkeys(names, b"old")
 
-    def fileno(self):
-        raise io.UnsupportedOperation("fileno")
+
+def test_last_line_on_another_drive(trial, images, monkeypatch):
+    """Windows knows no way from one drive to another."""
+    with pytest.raises(ValueError, match="mount"):
+        ntpath.relpath("D:\\img", "C:\\")
+    monkeypatch.setattr(os.path, "relpath", lambda *path: ntpath.relpath("D:\\img", "C:\\"))
+    status, out, err, _ = trial()
+    assert (status, err) == (0, "")
+    assert str(images) in out
+
+
+class Stream(io.TextIOBase):
+    """The standard output of a notebook or of IDLE: no descriptor, no encoding."""
+
+    def __init__(self, heard):
+        self.lines, self.heard = [], heard
+
+    def write(self, text):
+        self.lines.append(text)
+        self.heard(text)
+        return len(text)
 
 
 @pytest.fixture
-def handler():
-    """A reader's own way with Ctrl-C."""
-    before = signal.getsignal(signal.SIGINT)
-    yield lambda *_: None
-    signal.signal(signal.SIGINT, before)
+def execute(images, monkeypatch):
+    """Execute a script's text, with some constants edited, in a namespace of its own; gives what it prints.
+
+    at: "cell" of a notebook or an editor's window, "runner" (pdb, runpy) or "idle".
+    """
+
+    monkeypatch.setattr(plots, "gif", lambda *given: b"")  # it takes longest
+
+    def run(at, script, *flags, heard=len, **constants):
+        stream = Stream(heard)
+        monkeypatch.setattr(sys, "stdout", stream)
+        text, name, module = edit(script, constants), f"<{at} {script}>", types.ModuleType("__main__")
+        monkeypatch.setitem(linecache.cache, name, (len(text), None, text.splitlines(True), name))
+        monkeypatch.setattr(sys, "argv", ["kernel.py" if at == "cell" else script, *flags])
+        monkeypatch.setattr(sys, "ps1", "In : ", raising=False)
+        if at != "cell":
+            monkeypatch.delattr(sys, "ps1")
+        if at != "runner":
+            monkeypatch.setitem(sys.modules, "__main__", module)
+        exec(compile(text, name, "exec"), vars(module))
+        return stream
+
+    yield run
+    gc.unfreeze()
 
 
-@pytest.mark.parametrize("here", ["prompt", "thread", "program"])
-@pytest.mark.parametrize("kind", ["own", "default", "none"])
-def test_main_leaves_signals_alone(images, monkeypatch, handler, here, kind):
-    """import gan; gan.main() in a notebook, in a thread, in a program that dies of Ctrl-C."""
-    if here == "prompt":
-        monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
-    monkeypatch.setattr(sys, "stdout", Window())
-    monkeypatch.setattr(gan, "run", lambda model, seed: plots.say("running", signal.getsignal(signal.SIGINT)) or {})
-    kept = {"own": handler, "default": signal.SIG_DFL, "none": signal.SIG_IGN}[kind]
-    signal.signal(signal.SIGINT, kept)
-    if here == "thread":
-        lost = []
-        monkeypatch.setattr(threading, "excepthook", lost.append)
-        thread = threading.Thread(target=gan.main)
+class Owned:
+    """Something that a reader owns, and that only the collector can take away."""
+
+    def __init__(self):
+        self.itself = self
+
+
+def test_a_script_as_a_cell_trains_its_constants(execute, images):
+    """Again and again, the second script after the first; the kernel's process stays as it was."""
+    owned, names = Owned(), set()
+    for script, prefix, *flags in (("gan.py", "", "-f", "k.json"), ("noisy_gan.py", "noisy_", "--f=k"), ("gan.py", "")):
+        execute("cell", script, *flags, GAMES=20, DISCR_UPDATE=2)
+        names |= {kind.format(f"{prefix}20_2_1") for kind in KINDS}
+        assert {path.name for path in images.iterdir()} == names
+    gone = weakref.ref(owned)
+    del owned
+    gc.collect()
+    assert gone() is None
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize("prefix", ["", "noisy_"])
+def test_a_script_in_a_runner_trains_its_constants(execute, images, prefix):
+    """A runner whose own module stays __main__."""
+    out = execute("runner", f"{prefix}gan.py", "--init-std=0.5", GAMES=21, DISCR_UPDATE=2)
+    assert {path.name for path in images.iterdir()} == {kind.format(f"{prefix}21_2_1_init-std0.5") for kind in KINDS}
+    assert "After 21 games:\n" in "".join(out.lines)
+    assert gc.isenabled()
+
+
+def test_interrupt_in_idle(execute, images):
+    """It comes from another thread, by way of Python's handler: SIG_DFL in its place would hear nothing."""
+    heard = []
+
+    def press(line):
+        if "game " in line:
+            heard.append(line)
+            interrupt_main()
+
+    with pytest.raises(SystemExit, match=r"^gan\.py: stopped$"):
+        execute("idle", "gan.py", heard=press, GAMES=30)
+    assert len(heard) == 1
+    assert not list(images.iterdir())
+
+
+def test_threads_leave_the_settings_of_matplotlib(monkeypatch):
+    """The second thread comes while the first draws, and stays longer."""
+    monkeypatch.setitem(matplotlib.rcParams, "lines.linewidth", 7)
+    before, inside, came = dict(matplotlib.rcParams), threading.Event(), threading.Event()
+
+    def first():
+        with plots.style():
+            inside.set()
+            came.wait(0.3)
+
+    def second():
+        inside.wait()
+        with plots.style():
+            came.set()
+            threads[0].join(0.3)
+
+    threads = [threading.Thread(target=target) for target in (first, second)]
+    for thread in threads:
         thread.start()
+    for thread in threads:
         thread.join()
-        assert not lost
-    else:
-        gan.main()
-    assert signal.getsignal(signal.SIGINT) is kept
-    assert str(kept) in sys.stdout.getvalue()
-
-
-def test_script_run_at_a_prompt_leaves_signals_alone(images, monkeypatch, handler):
-    """%run gan.py, with the streams of a notebook."""
-    monkeypatch.setattr(sys, "ps1", "In : ", raising=False)
-    monkeypatch.setattr(sys, "argv", ["gan.py", "--games=20", "--seeds=2"])
-    monkeypatch.setattr(sys, "stdout", Window())
-    signal.signal(signal.SIGINT, handler)
-    runpy.run_path(str(ROOT / "gan.py"), run_name="__main__")
-    assert signal.getsignal(signal.SIGINT) is handler
-    assert [path.name for path in images.iterdir()] == ["seeds_20_1_1_seeds2.png"]
-    assert "Of 2 seeds after 20 games" in sys.stdout.getvalue()
+    assert dict(matplotlib.rcParams) == before
 
 
 def test_target_is_followed(command, monkeypatch, images):
@@ -322,6 +435,7 @@ def test_target_is_followed(command, monkeypatch, images):
         figure = getattr(plots, name)
         monkeypatch.setattr(plots, name, lambda *given: targets.append(given[place]) or figure(*given))
 
+    monkeypatch.setattr(plots, "gif", lambda picture: b"")  # it takes longest
     watch("scene", 2)
     watch("monitor_figure", 1)
     watch("seeds_figure", 4)

@@ -1,0 +1,218 @@
+"""One compiled loop for all models of a kind, no other's code for any, on the CPU, and a host left as it was."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+import threading
+import time
+from statistics import median
+
+import numpy as np
+import pytest
+import replica
+import tensorflow as tf
+from processes import ROOT, environment
+from tensorflow.python.eager import context
+
+import gan
+import hessian
+from gan import GAN
+from noisy_gan import NoisyDraws, NoisyGAN
+
+SHIFT = 0.0
+
+
+def shifted(draws, shift):
+    """Return draws in which all that D sees is shifted, for the replica."""
+    noise = np.full_like(draws.z_discr, shift)
+    return NoisyDraws(*draws, noise_real=noise, noise_fake=noise)
+
+
+def assert_equals_replica(model, draws, shift=None):
+    expected = replica.train(model, draws if shift is None else shifted(draws, shift))
+    for ours, theirs in zip(model.train(draws), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
+
+
+def memory():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def test_twenty_models_are_compiled_once():
+    """They differ in what a knob of the window turns, and each gets its own numbers."""
+    gan.COMPILED.clear()
+    models = [
+        GAN(50, 1 + seed % 7, 2, num_samples=7, learning_rate=0.005 * (seed + 1), init_std=0.1 * seed)
+        for seed in range(20)
+    ]
+    seconds, before = [], memory() if os.path.exists("/proc/self/statm") else None
+    for seed, model in enumerate(models):
+        draws = model.draw(seed)
+        start = time.perf_counter()
+        model.train(draws)
+        seconds.append(time.perf_counter() - start)
+        if seed == 0 and before:
+            before = memory()
+    assert before is None or memory() - before < 30
+    assert len(gan.COMPILED) == 1
+    assert median(seconds[1:]) < seconds[0] / 5
+    for seed, model in enumerate(models):
+        assert_equals_replica(model, model.draw(seed))
+
+
+def test_steps_of_the_generator_samples_and_losses():
+    """What may be compiled anew: more of it, and then again the first, each by its own numbers."""
+    first, small = GAN(20, 2, 1), {"num_samples": 4}
+    other, noisy = GAN(20, 2, 1, gen_loss="non-saturating", **small), NoisyGAN(20, 2, 1, **small)
+    for model in (first, GAN(20, 2, 3, **small), other, noisy, first):
+        assert_equals_replica(model, model.draw(1))
+
+
+@dataclasses.dataclass(frozen=True)
+class Shifted(GAN):
+    shift: float = 0.0  # a field
+
+    def seen(self, batch, fake):
+        return batch.x + self.shift, fake + self.shift
+
+
+class Reading(GAN):
+    shift = 0.0  # of the class
+
+    def seen(self, batch, fake):
+        return batch.x + SHIFT + self.shift, fake + SHIFT + self.shift
+
+
+@pytest.mark.parametrize("what", ["a field", "a global", "of the class", "a method"])
+def test_a_change_between_two_trainings_is_seen(monkeypatch, what):
+    """And taken back, too; the models that were trained before are still there, what was compiled only in part."""
+    monkeypatch.setattr(gan, "MOST_COMPILED", 2)
+    models = []
+    for shift in (0.5, -2.0, 0.5):
+        if what == "a global":
+            monkeypatch.setitem(globals(), "SHIFT", shift)
+        elif what == "of the class":
+            monkeypatch.setattr(Reading, "shift", shift)
+        elif what == "a method":
+            monkeypatch.setattr(GAN, "seen", lambda self, batch, fake, by=shift: (batch.x + by, fake + by))
+        kind = {"a field": Shifted, "a method": GAN}.get(what, Reading)
+        models.append(kind(20, 2, 2, **{"shift": shift} if kind is Shifted else {}))
+        assert_equals_replica(models[-1], models[-1].draw(0), shift)
+        assert len(gan.COMPILED) <= 2
+
+
+@pytest.mark.parametrize("method", ["objective", "generator_loss"])
+def test_a_change_that_is_only_recorded_is_seen(monkeypatch, method):
+    """Where the slopes do not come from what is recorded: a player who stands still."""
+
+    class Still(GAN):
+        def discr_slope(self, gen, discr, batch, z):
+            return 0 * discr
+
+        def gen_slope(self, gen, discr, batch, z):
+            return 0 * gen
+
+    original, recorded = getattr(GAN, method), []
+    for factor in (1, 3):
+        monkeypatch.setattr(Still, method, lambda *given, factor=factor: factor * original(*given), raising=False)
+        model = Still(5, 1, 1)
+        history = model.train(model.draw(0))
+        recorded.append(history.objective if method == "objective" else history.gen_loss)
+    np.testing.assert_allclose(recorded[1], 3 * recorded[0], rtol=1e-14)
+
+
+def test_threads_train_at_once(monkeypatch):
+    """Each its own model, while there is room for one kind only."""
+    monkeypatch.setattr(gan, "MOST_COMPILED", 1)
+    gan.COMPILED.clear()
+    models = [GAN(20, 1, 1), NoisyGAN(20, 2, 1), GAN(20, 1, 1, gen_loss="non-saturating")]
+    together, found = threading.Barrier(len(models)), {}
+
+    def train(place, model):
+        together.wait()
+        found[place] = [model.train(model.draw(seed)) for seed in (0, 1)]
+
+    threads = [threading.Thread(target=train, args=job) for job in enumerate(models)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for place, model in enumerate(models):
+        for seed, history in enumerate(found[place]):
+            for ours, theirs in zip(history, replica.train(model, model.draw(seed)), strict=True):
+                np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
+
+
+def test_trains_where_functions_run_eagerly():
+    model = NoisyGAN(15, 3, 2)
+    tf.config.run_functions_eagerly(True)
+    try:
+        assert_equals_replica(model, model.draw(2))
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+def test_asks_for_the_cpu():
+    """In every operation that is run, and without a word to the process: TensorFlow would take a GPU if it saw one."""
+    asked = []
+
+    class Asking(GAN):
+        def objective(self, *given):
+            if tf.executing_eagerly() or tf.compat.v1.get_default_graph().building_function:
+                asked.append(context.context().device_name)
+            return super().objective(*given)
+
+    model = Asking(5, 1, 1)
+    draws = model.draw(0)
+    history = model.train(draws)
+    trained = len(asked)
+    hessian.run_hessians(model, draws, history)
+    batch = model.deal(draws, 0)
+    hessian.hessian(lambda params: model.objective(params[:2], params[2:], batch, batch.z_discr), [1.0] * 4)
+    assert 0 < trained < len(asked) - 1
+    assert {(name or "none").rpartition("device:")[2] for name in asked} == {"CPU:0"}
+    assert not context.context().device_name
+
+
+IMPORTING = """
+import gc, os, signal, weakref
+
+class Owned: pass
+owned = Owned()
+owned.itself = owned
+there = weakref.ref(owned)
+
+def state():
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    return handlers, gc.isenabled(), gc.get_threshold(), os.getcwd(), os.fstat(2).st_ino, os.listdir("/proc/self/fd")
+
+environment, before = dict(os.environ), state()
+import noisy_gan
+assert state() == before
+assert environment.items() <= os.environ.items()
+import matplotlib
+changed = {key for key, value in matplotlib.rcParams.items() if value != matplotlib.rcParamsOrig[key]}
+assert changed <= {"backend"} and matplotlib.rcParams["backend"] == "svg", changed
+del owned
+gc.collect()
+assert there() is None
+try:
+    os.waitpid(-1, os.WNOHANG)
+except ChildProcessError:
+    pass
+else:
+    raise AssertionError("a process is left")
+import tensorflow as tf
+halves = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], halves)
+assert len(tf.config.list_logical_devices("CPU")) == 2
+"""
+
+
+def test_import_leaves_its_host_as_it_was():
+    """Signals, collector, environment, settings, streams, processes; TensorFlow can still be told what to use."""
+    given = environment(MPLBACKEND="svg", TF_CPP_MIN_LOG_LEVEL="2")
+    done = subprocess.run([sys.executable, "-c", IMPORTING], cwd=ROOT, env=given, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
