@@ -32,14 +32,9 @@ def generator_loss(params, x, z, noise=(0, 0), saturating=True):
 
 def gradient(params, x, z, noise=(0, 0)):
     """Differentiate V by (w, b, a, c). The first two entries are the gradient of the saturating loss, too."""
-    a = params[2]
     real, fake, r, f = logits(params, x, z, noise)
-    return np.array([
-        -np.mean(sigmoid(f) * a * z),
-        -np.mean(sigmoid(f) * a),
-        np.mean(sigmoid(-r) * real) - np.mean(sigmoid(f) * fake),
-        np.mean(sigmoid(-r)) - np.mean(sigmoid(f)),
-    ])  # fmt: skip
+    by_slope = np.mean(sigmoid(-r) * real) - np.mean(sigmoid(f) * fake)
+    return np.array([*generator_gradient(params, x, z, noise), by_slope, np.mean(sigmoid(-r)) - np.mean(sigmoid(f))])
 
 
 def generator_gradient(params, x, z, noise=(0, 0), saturating=True):

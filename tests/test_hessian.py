@@ -40,42 +40,30 @@ def test_derivatives_equal_those_by_hand(batch):
     np.testing.assert_allclose(alone, np.subtract(ahead, behind) / 2e-5, rtol=0, atol=1e-8)
 
 
-def test_of_a_quadratic_form_is_its_matrix():
+def test_of_functions_whose_second_derivatives_are_known():
+    """A quadratic form; parameters without influence; whole numbers and single precision."""
     matrix = RNG.normal(size=(3, 3))
     form = hessian.hessian(lambda p: tf.einsum("...i,ij,...j->...", p, matrix, p), RNG.normal(size=3))
     np.testing.assert_allclose(form, matrix + matrix.T, rtol=1e-14)
-
-
-def test_parameters_without_influence_have_zeros():
     np.testing.assert_array_equal(hessian.hessian(lambda p: p[..., 0] ** 2, [1.0, 2.0]), [[2, 0], [0, 0]])
     np.testing.assert_array_equal(hessian.hessian(lambda p: 3 * p[..., 1], [1.0, 2.0]), np.zeros((2, 2)))
-
-
-def test_is_float64_whatever_goes_in():
     for point in ([1, 2], np.float32([1, 2])):
         assert hessian.hessian(lambda p: p[..., 0] ** 3 * p[..., 1], point).dtype == np.float64
 
 
-@pytest.mark.parametrize(
-    ("eigenvalues", "words"),
-    [
-        ([-1, 2], "indefinite"),
-        ([-1, 0, 2], "indefinite"),
-        ([1, 2], "positive definite"),
-        ([-2, -1], "negative definite"),
-        ([0, 2], "positive semidefinite"),
-        ([-2, 0], "negative semidefinite"),
-        ([0, 0], "zero"),
-        ([-13.4, -0.1, -1e-5, 0.11], "indefinite"),
-        # what is small beside the largest is zero, however large it is by itself
-        ([-1 / hessian.ZERO, 0.99], "negative semidefinite"),
-        ([-1 / hessian.ZERO, 1.01], "indefinite"),
-        ([-0.99 * hessian.ZERO, 1], "positive semidefinite"),
-        ([1e-9, 2e-9], "positive definite"),
-    ],
-)
-def test_definiteness(eigenvalues, words):
-    assert hessian.definiteness(np.array(eigenvalues)) == words
+SIGNS = {  # what is small beside the largest is zero, however large it is by itself
+    "indefinite": ([-1, 2], [-1, 0, 2], [-13.4, -0.1, -1e-5, 0.11], [-10_000, 1.01]),
+    "positive definite": ([1, 2], [1e-9, 2e-9]),
+    "negative definite": ([-2, -1],),
+    "positive semidefinite": ([0, 2], [-0.99e-4, 1]),
+    "negative semidefinite": ([-2, 0], [-10_000, 0.99]),
+    "zero": ([0, 0],),
+}
+
+
+@pytest.mark.parametrize(("words", "cases"), SIGNS.items())
+def test_definiteness(words, cases):
+    assert [hessian.definiteness(np.array(eigenvalues)) for eigenvalues in cases] == [words] * len(cases)
 
 
 def test_docstring_example():
@@ -156,14 +144,9 @@ def equations(x, w, rate, discr_update, gen_update, noise_std=0):
 @pytest.mark.parametrize(
     ("mean", "std", "steps", "noise_std", "losses"),
     [
-        (5, 1, (1, 1), 0, 1),
-        (5, 1, (1, 1), 1.5, 1),
-        (5, 1, (50, 1), 0, 1),
-        (5, 1, (1, 50), 0, 1),
-        (5, 1, (1, 500), 0, 1),
-        (0, 1, (50, 50), 0, 1),
-        (0, 2, (2, 10), 0, 2),  # stable again beyond 3.5 times the first loss
-        (2, 1, (2, 50), 0, 2),
+        *[(5, 1, steps, 0, 1) for steps in ((1, 1), (50, 1), (1, 50), (1, 500))],
+        *[(5, 1, (1, 1), 1.5, 1), (0, 1, (50, 50), 0, 1)],
+        *[(0, 2, (2, 10), 0, 2), (2, 1, (2, 50), 0, 2)],  # stable again, at 3.5 times the first loss and at 1.9
     ],
 )
 def test_edge_is_the_first_rate_at_which_a_deviation_grows(mean, std, steps, noise_std, losses):
@@ -406,7 +389,8 @@ def test_at_draw_from():
     np.testing.assert_array_equal(hessian.at_draw_from(objective[:3]), [1, nan, 1, nan, 1, 1])
 
 
-ALL, LAST = slice(None), slice(-50, None)
+ALL, LAST, SOME = slice(None), slice(-50, None), slice(0, 300, 2)
+WINDOWS = (120, 120), (np.nan, 50), (30, 50), (5000, 400)  # a turn, and the games at the end that are looked at
 ENDINGS = [  # the word; the predicted turn; what V is in some of 400 games, else at the draw; the mean's miss, else 0.1
     ("settled", 120, [], []),
     ("lost", 120, [(LAST, 0), (3, np.inf)], []),
@@ -416,33 +400,22 @@ ENDINGS = [  # the word; the predicted turn; what V is in some of 400 games, els
     ("on the way", 120, [(LAST, -0.101)], []),
     ("stalled", 120, [(LAST, -0.15), (slice(-20, None), 0)], []),  # its mean is -0.09, the median -0.15
     ("on the way", 120, [(LAST, 0), (slice(-20, None), -0.3)], []),  # -0.12 and 0
-    ("stalled", 120, [(slice(350), -9), (LAST, 0)], [(slice(0, None, 2), -0.1)]),  # before flipping and circling
-    ("on the way", 120, [(-51, 70), (LAST, -0.12)], []),
-    ("flipping", 120, [(ALL, DRAW - 0.051)], [(slice(0, None, 2), -0.1)]),  # before circling
+    ("stalled", 120, [(slice(350), -9), (LAST, 0)], [(SOME, -0.1)]),  # before flipping and circling
+    ("on the way", 120, [(-51, 70), (LAST, -0.12), (-1, 0)], []),
+    ("flipping", 120, [(ALL, DRAW - 0.051)], [(SOME, -0.1)]),  # before circling
     ("settled", 120, [(ALL, DRAW - 0.049)], []),
-    ("flipping", 120, [(-120, DRAW - 120 * 0.051)], []),  # before settled
-    ("settled", 120, [(-120, DRAW - 120 * 0.049)], []),
-    ("settled", 120, [(-121, -99)], []),
-    ("flipping", np.nan, [(-50, DRAW - 50 * 0.051)], []),
-    ("settled", np.nan, [(-51, -99)], []),
-    ("flipping", 30, [(-50, DRAW - 50 * 0.051)], []),
-    ("settled", 30, [(-51, -99)], []),
-    ("flipping", 5000, [(0, DRAW - 400 * 0.051)], []),
+    *[("flipping", turn, [(-games, DRAW - games * 0.051)], []) for turn, games in WINDOWS],  # before settled
+    *[("settled", turn, [(-games, DRAW - games * 0.049)], []) for turn, games in WINDOWS],
+    *[("settled", turn, [(-games - 1, -99)], []) for turn, games in WINDOWS[:3]],
     ("settled", 120, [(LAST, DRAW + 0.049)], []),
     ("on the way", 120, [(LAST, DRAW + 0.051)], []),
     ("settled", 240, [], [(slice(-120), 9), (slice(-120, None), -0.249)]),
     ("passing", 240, [], [(slice(-120), 9), (slice(-120, None), -0.251)]),
-    ("passing", 240, [], [(-120, 0.26)]),
-    ("settled", 240, [], [(-121, 0.26)]),
-    ("passing", 90, [], [(-50, 0.26)]),
-    ("settled", 90, [], [(-51, 0.26)]),
-    ("passing", np.nan, [], [(-50, 0.26)]),
-    ("settled", np.nan, [], [(-51, 0.26)]),
-    ("passing", 5000, [], [(0, 0.26)]),
-    ("settled", 120, [], [(slice(0, 300, 2), -9)]),  # before circling
+    *[("passing", 2 * turn, [], [(-games, 0.26)]) for turn, games in WINDOWS],
+    *[("settled", 2 * turn, [], [(-games - 1, 0.26)]) for turn, games in WINDOWS[:3]],
+    ("settled", 120, [], [(SOME, -9)]),  # before circling
     ("passing", 120, [], [(ALL, 0.3), (slice(200), -3)]),  # the mean has passed once
     ("circling", 120, [], [(ALL, -0.3), (slice(100, 300), 3)]),  # twice, and V at the draw
-    ("circling", 120, [(LAST, -1)], [(ALL, -0.3), (slice(100, 300), 3)]),
     ("circling", 120, [(LAST, -1)], [(350, -0.1)]),
     ("on the way", 120, [(LAST, -1)], [(slice(350), -3)]),
 ]

@@ -59,7 +59,7 @@ def test_of_one_run():
     draws = Draws(np.zeros(4), np.array([3.0, 4, 8]), np.full((3, 3), 0.1), np.full((3, 2, 3), 0.2))
     draws.z_gen[-1, -1] = 0.5, 1, 0.25
     params, column = np.array([[9.0, 9, 9, 9], [8, 8, 8, 8], [2, 4, 1, -5]]), np.array([1.0, 2, 3])
-    history = History(params, np.array([-1.5, -0.25, -0.875]), column / 7, column / 100, column / 1000)
+    history = History(params, np.array([-1.5, -0.5, -0.875]), column / 7, column / 100, column / 1000)
     eigenvalues = np.array([[-4.0, -3, -2, -1], [1, 2, 3, 4], [-3, -1, 0.5, 2]])
     turning = np.diag([1.0, 0, 0, 0])  # LINE is no direction that this map keeps, but it grows in none
     there = hessian.Equilibrium(np.array([-2.5, 6.25, 0, 0]), None, turning, np.array(62.8), np.array(0.728), 0.22642)

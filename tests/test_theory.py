@@ -47,19 +47,12 @@ def test_jensen_shannon_is_its_definition(low, high):
     assert plots.jensen_shannon(TARGET, low, high) == pytest.approx(expected, abs=1e-9)
 
 
-@pytest.mark.parametrize(("low", "high"), INTERVALS)
-def test_wasserstein_is_the_distance_of_samples(low, high):
-    chance = (np.arange(20_000) + 0.5) / 20_000
-    expected = stats.wasserstein_distance(TARGET.ppf(chance), low + (high - low) * chance)
-    assert plots.wasserstein(TARGET, low, high) == pytest.approx(expected, abs=1e-4, rel=1e-4)
-
-
-@pytest.mark.parametrize(("low", "high"), INTERVALS[:-3])
+@pytest.mark.parametrize(("low", "high"), INTERVALS[:-1])
 def test_wasserstein_is_the_area_between_distributions(low, high):
     def gap(x):
         return abs(special.ndtr(x - 5) - min(max(x - low, 0) / (high - low), 1))
 
-    beyond = max(high - 17, 0) ** 2 / (2 * (high - low))  # where the target's distribution is 1
+    beyond = (max(high - 17, 0) ** 2 + max(-7 - low, 0) ** 2) / (2 * (high - low))  # where the target's is 1 or 0
     assert plots.wasserstein(TARGET, low, high) == pytest.approx(integral(gap, low, high) + beyond, abs=1e-6)
 
 
@@ -76,12 +69,6 @@ def test_best_discriminator_reaches_best_objective(low, high):
         return special.xlogy(normal(x), best) + special.xlogy(uniform(x, low, high), 1 - best)
 
     assert plots.best_objective(TARGET, low, high) == pytest.approx(integral(integrand, low, high), abs=1e-8)
-
-
-@pytest.mark.parametrize(("middle", "width", "value"), [(5, 2.4, -1.203), (5, 3.75, -1.291), (0.9, 0.4, -0.0004)])
-def test_best_objective_of_known_generators(middle, width, value):
-    digits = 10.0 ** -len(str(value).split(".")[1])
-    assert abs(plots.best_objective(TARGET, middle - width / 2, middle + width / 2) - value) < digits / 2
 
 
 def test_best_generator():
