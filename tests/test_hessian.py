@@ -64,6 +64,7 @@ SIGNS = {  # what is small beside the largest is zero, however large it is by it
 @pytest.mark.parametrize(("words", "cases"), SIGNS.items())
 def test_definiteness(words, cases):
     assert [hessian.definiteness(np.array(eigenvalues)) for eigenvalues in cases] == [words] * len(cases)
+    assert hessian.definiteness(np.array([-1, 1e-4]), tolerance=1e-5) == "indefinite"
 
 
 def test_docstring_example():
@@ -285,15 +286,12 @@ def test_phase_field_is_what_a_game_adds(model, samples):
     z, *noise = RNG.permuted((np.arange(len(x)) + 0.5) / len(x) + np.zeros((3, 1)), axis=1)
     noise = std * stats.norm.ppf(noise)
     saturating, expected = model.gen_loss == "saturating", []
+
+    def steep(c, middle, a):
+        return np.dot([x.mean(), 1], replica.gradient([w, middle - w / 2, a, c], x, z, noise)[2:])
+
     for middle, a in zip(mean, slope):
-
-        def at(c, middle=middle, a=a):
-            return np.array([w, middle - w / 2, a, c])
-
-        def steep(c, at=at):
-            return np.dot([x.mean(), 1], replica.gradient(at(c), x, z, noise)[2:])
-
-        here = at(optimize.brentq(steep, -60, 60))
+        here = w, middle - w / 2, a, optimize.brentq(steep, -60, 60, (middle, a))
         by_w, by_b = replica.generator_gradient(here, x, z, noise, saturating)
         by_slope = replica.gradient(here, x, z, noise)[2]
         expected.append([-model.gen_update * (by_w / 2 + by_b), model.discr_update * by_slope])
@@ -321,22 +319,15 @@ def test_flat_games_are_those_in_which_a_wave_crosses_zero(period):
     assert hessian.measured_period(hessian.flat_games(wave(period, 6000), period)) == pytest.approx(period, rel=0.01)
 
 
-def test_waves_lost_in_noise_are_not_followed():
-    """Of half-turns that leave 40% each, two more can be seen beside the largest."""
-    clean, noisy = (hessian.flat_games(wave(300, 1500, 0.4, noise=noise), 300) for noise in (0, 0.01))
-    assert len(clean) == len(noisy) == 3
-    assert hessian.flat_games(wave(300), np.nan).size == 0
-    assert hessian.flat_games(wave(300, 100), 300).size == 0
-    assert hessian.flat_games(wave(300, 200), 300) == pytest.approx([106], abs=3)
-    assert hessian.flat_games(np.ones(1000), 300).size == 0
-
-
 def test_half_turns_are_seen_beside_the_largest_and_the_first_that_is_not_ends_the_search():
     """Swings by hand, of half-turns of 40 games: not the first is the measure, and what comes back is not found."""
     cases = {(0.2, 1, 0.13, 0.11, 0.5): 4, (0.2, 1, 0.13, 0.09, 0.5): 3, (0.2, 1, 0.09, 0.5, 0.5): 2, (0.09, 1, 0.5): 0}
     for swings, found in cases.items():
         weight = np.concatenate([swing * (-1) ** turn * np.ones(40) for turn, swing in enumerate(swings)])
         assert hessian.flat_games(weight, 4).tolist() == [40, 80, 120, 160][:found]
+    for weight, period in ((wave(300), np.nan), (wave(300, 149), 300), (wave(3), 3.9), (np.ones(1000), 300)):
+        assert hessian.flat_games(weight, period).size == 0
+    assert hessian.flat_games(wave(300, 200), 300) == pytest.approx([106], abs=3)
 
 
 def test_measured_period_is_the_mean_of_whole_turns_from_the_second_flat_game_on():
@@ -372,9 +363,7 @@ def test_at_draw_looks_at_the_mean_of_the_last_50_games():
 
 
 def test_halvings():
-    assert hessian.halvings(1500) == [93, 187, 375, 750, 1500]
-    assert hessian.halvings(16) == [1, 2, 4, 8, 16]
-    assert hessian.halvings(3) == [1, 3]
+    assert [*map(hessian.halvings, (1500, 16, 3))] == [[93, 187, 375, 750, 1500], [1, 2, 4, 8, 16], [1, 3]]
 
 
 def test_at_draw_from():

@@ -84,6 +84,7 @@ def test_what_holds_everywhere():
 @pytest.mark.parametrize("w", [-1, 0, 0.5, 2.4, 6])
 def test_hessian_on_the_line(w):
     there = nearest(w)
+    assert there.params == pytest.approx([w, X.mean() - w / 2, 0, 0], abs=1e-14)
     values = np.linalg.eigvalsh(there.hessian)
     zero = np.abs(values).argmin()
     assert abs(values[zero]) < 1e-14
