@@ -14,7 +14,7 @@ import hessian
 from gan import GAN
 from noisy_gan import NoisyDraws, NoisyGAN
 
-RNG = np.random.default_rng(0)
+RNG, DRAW = np.random.default_rng(0), -2 * np.log(2)
 POINTS = RNG.normal(0, 2, size=(8, 4))
 
 
@@ -68,8 +68,7 @@ def test_definiteness(words, cases):
 
 
 def test_docstring_example():
-    failed, attempted = doctest.testmod(hessian)
-    assert (failed, attempted > 0) == (0, True)
+    assert doctest.testmod(hessian) == (0, 3)
 
 
 # ---------------------------------------------------------------- equilibria, expected over z, by games in NumPy
@@ -102,10 +101,8 @@ def play(model, params, games=1, x=X):
 
 def played_map(model, point, x=X, step=1e-6):
     """The linear map of one game, by finite differences."""
-    both = (
-        (play(model, point + step * axis, x=x)[-1], play(model, point - step * axis, x=x)[-1]) for axis in np.eye(4)
-    )
-    return np.array([(ahead - behind) / (2 * step) for ahead, behind in both]).T
+    ahead, behind = ([play(model, point + move, x=x)[-1] for move in sign * step * np.eye(4)] for sign in (1, -1))
+    return np.subtract(ahead, behind).T / (2 * step)
 
 
 @pytest.mark.parametrize("model", EQUILIBRIA[:5], ids=repr)
@@ -114,7 +111,7 @@ def test_equilibrium_is_a_point_that_no_game_moves(model):
     np.testing.assert_allclose(play(model, there.params)[-1], there.params, rtol=0, atol=1e-13)
     draws = dealt(model, there.params)
     sample = draws.x, draws.z_discr[0], replica.noise(draws, 0)
-    assert replica.objective(there.params, *sample) == pytest.approx(-2 * np.log(2))
+    assert replica.objective(there.params, *sample) == pytest.approx(DRAW)
     np.testing.assert_allclose(there.hessian, replica.hessian(there.params, *sample), rtol=0, atol=1e-6)
 
 
@@ -235,10 +232,8 @@ def turning(size, angle):
 
 MAPS = [
     ([[0.9]], [[0.5]], np.nan, "dies out without a turn to be seen, times 0.900 a game"),
-    ([[1.1]], [[0.5]], np.nan, "grows: steps overshoot"),
-    ([[-0.5]], [[0.4]], np.nan, "dies out without a turn to be seen, times 0.500 a game"),  # overshoots: no turn
     ([[-1.003]], [[0.9]], np.nan, "grows: steps overshoot"),
-    ([[-0.997]], [[0.9]], np.nan, "dies out without a turn to be seen, times 0.997 a game"),
+    ([[-0.997]], [[0.9]], np.nan, "dies out without a turn to be seen, times 0.997 a game"),  # overshoots: no turn
     (turning(1.1, 0.1), [[0.3]], np.nan, "grows: steps overshoot"),
     (turning(0.99, 0.1), [[0.3]], 20 * np.pi, "turns once in 63 games; half a turn leaves 73%"),  # 0.99^31.4
     (turning(0.99, 0.1), turning(0.98, 0.3), 20 * np.pi, "turns once in 63 games; half a turn leaves 73%"),
@@ -348,9 +343,6 @@ def test_measured_kept_is_what_half_a_turn_leaves():
     assert hessian.measured_kept(weight, 1) == pytest.approx(2 ** (1 / 2))
     for period in (np.nan, 0.9, 4.6):
         assert np.isnan(hessian.measured_kept(weight, period))
-
-
-DRAW = -2 * np.log(2)
 
 
 def test_at_draw_looks_at_the_mean_of_the_last_50_games():

@@ -56,13 +56,9 @@ def test_outcomes_are_those_of_each_run_alone(judged, alone):
 def shown(monkeypatch):
     """What is reported and drawn of many seeds: (model, seeds, ends, params, target), (games, objective, ...)."""
     calls = []
-
-    def keep(module, name):
+    for module, name in ((hessian, "seeds_report"), (plots, "seeds_figure")):
         function = getattr(module, name)
-        monkeypatch.setattr(module, name, lambda *given: calls.append(given) or function(*given))
-
-    keep(hessian, "seeds_report")
-    keep(plots, "seeds_figure")
+        monkeypatch.setattr(module, name, lambda *given, function=function: calls.append(given) or function(*given))
     return calls
 
 

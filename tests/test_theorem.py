@@ -64,21 +64,17 @@ def test_root_searches_end_on_the_line_or_run_away(saturating):
     assert on_line > 10
 
 
-def test_nobody_gains_by_moving_alone_on_the_line():
-    there, rng = nearest().params, np.random.default_rng(1)
-    for move in rng.normal(0, 2, (200, 2)):
-        gen, discr = np.array([*move, 0, 0]), np.array([0, 0, *move])
-        assert replica.objective(there + gen, X, MANY) == pytest.approx(-2 * np.log(2), abs=1e-12)
-        assert replica.objective(there + discr, X, MANY) < -2 * np.log(2)
-
-
-def test_what_holds_everywhere():
+def test_what_holds_everywhere_and_that_nobody_gains_by_moving_alone_on_the_line():
     """V is concave in D, and G is pushed by D's slope times a mean of probabilities."""
     for params in ANYWHERE:
         block = replica.hessian(params, X, MANY)[2:, 2:]
         assert np.linalg.eigvalsh(block).max() <= 1e-12 * np.abs(block).max()
         for saturating in (True, False):
             assert 0 < field(params, saturating)[1] / params[2] < 1
+    for move in np.random.default_rng(1).normal(0, 2, (200, 2)):
+        gen, discr = np.array([*move, 0, 0]), np.array([0, 0, *move])
+        assert replica.objective(nearest().params + gen, X, MANY) == pytest.approx(-2 * np.log(2), abs=1e-12)
+        assert replica.objective(nearest().params + discr, X, MANY) < -2 * np.log(2)
 
 
 @pytest.mark.parametrize("w", [-1, 0, 0.5, 2.4, 6])
