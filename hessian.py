@@ -415,11 +415,10 @@ def judge(model, draws, history):
 
 def require_finite(arrays, first=0):
     """Raise FloatingPointError, naming the game, if a value of arrays (games, ...) from game `first` on overflowed."""
-    for values in arrays:
-        lost = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
-        if lost.any():
-            words = "lower LEARNING_RATE, INIT_STD or NOISE_STD; no picture was changed"
-            raise FloatingPointError(f"overflow at game {first + lost.argmax() + 1}: {words}")
+    lost = np.any([~np.isfinite(values).reshape(len(values), -1).all(axis=1) for values in arrays], axis=0)
+    if lost.any():
+        words = "lower LEARNING_RATE, INIT_STD or NOISE_STD; no picture was changed"
+        raise FloatingPointError(f"overflow at game {first + lost.argmax() + 1}: {words}")
 
 
 def closing_report(model, draws, history, eigenvalues, equilibrium):

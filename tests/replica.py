@@ -32,14 +32,9 @@ def generator_loss(params, x, z, noise=(0, 0), saturating=True):
 
 def gradient(params, x, z, noise=(0, 0)):
     """Differentiate V by (w, b, a, c). The first two entries are the gradient of the saturating loss, too."""
-    a = params[2]
     real, fake, r, f = logits(params, x, z, noise)
-    return np.array([
-        -np.mean(sigmoid(f) * a * z),
-        -np.mean(sigmoid(f) * a),
-        np.mean(sigmoid(-r) * real) - np.mean(sigmoid(f) * fake),
-        np.mean(sigmoid(-r)) - np.mean(sigmoid(f)),
-    ])  # fmt: skip
+    by_slope = np.mean(sigmoid(-r) * real) - np.mean(sigmoid(f) * fake)
+    return np.array([*generator_gradient(params, x, z, noise), by_slope, np.mean(sigmoid(-r)) - np.mean(sigmoid(f))])
 
 
 def generator_gradient(params, x, z, noise=(0, 0), saturating=True):
@@ -64,18 +59,23 @@ def hessian(params, x, z, noise=(0, 0)):
     return total
 
 
+def noise(draws, game):
+    """The noise on what D sees in a game: on real and on fake samples."""
+    return (draws.noise_real[game], draws.noise_fake[game]) if hasattr(draws, "noise_real") else (0, 0)
+
+
 def train(model, draws):
     """Play all games: the columns of a gan.History, game by game."""
     params, rows, saturating = np.array(draws.params, float), [], model.gen_loss == "saturating"
     for game, z_discr in enumerate(draws.z_discr):
-        noise = (draws.noise_real[game], draws.noise_fake[game]) if hasattr(draws, "noise_real") else (0, 0)
+        x, seen = draws.x, noise(draws, game)
         for _ in range(model.discr_update):
-            value = objective(params, draws.x, z_discr, noise)
-            params[2:] += model.learning_rate * gradient(params, draws.x, z_discr, noise)[2:]
-        discr_slope = gradient(params, draws.x, z_discr, noise)[2:]
+            value = objective(params, x, z_discr, seen)
+            params[2:] += model.learning_rate * gradient(params, x, z_discr, seen)[2:]
+        discr_slope = gradient(params, x, z_discr, seen)[2:]
         for z in draws.z_gen[game]:
-            params[:2] -= model.learning_rate * generator_gradient(params, draws.x, z, noise, saturating)
-        loss = generator_loss(params, draws.x, z, noise, saturating)
-        gen_slope = generator_gradient(params, draws.x, z, noise, saturating)
+            params[:2] -= model.learning_rate * generator_gradient(params, x, z, seen, saturating)
+        loss = generator_loss(params, x, z, seen, saturating)
+        gen_slope = generator_gradient(params, x, z, seen, saturating)
         rows.append((params.copy(), value, loss, np.linalg.norm(discr_slope), np.linalg.norm(gen_slope)))
     return [np.array(column) for column in zip(*rows)]

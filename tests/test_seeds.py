@@ -12,7 +12,7 @@ import plots
 from gan import GAN
 
 SEEDS = range(3, 9)
-MODEL = GAN(120, 1, 20)
+MODEL = GAN(1500, 1, 1, init_std=5)  # two stall
 
 
 @pytest.fixture(scope="module")
@@ -23,105 +23,110 @@ def judged():
 
 @pytest.fixture(scope="module")
 def alone():
-    return [(draws, *replica.train(MODEL, draws)) for draws in map(MODEL.draw, SEEDS)]
+    return [(draws, gan.History(*replica.train(MODEL, draws))) for draws in map(MODEL.draw, SEEDS)]
 
 
 def test_outcomes_are_those_of_each_run_alone(judged, alone):
-    for number, (draws, params, objective, *_) in enumerate(alone):
-        _, _, a, c = params[-1]
-        end = objective[-50:].mean()
-        assert judged.optimal[number] == (abs(end + 2 * np.log(2)) < 0.05)
-        assert judged.stalled[number] == (end > -0.1)
-        early = [abs(objective[max(0, games - 50) : games].mean() + 2 * np.log(2)) < 0.05 for games in (7, 15, 30, 60)]
-        assert judged.halvings[number].tolist() == [*early, judged.optimal[number]]
-        assert judged.settled[number] == hessian.settled(objective[:, None])
-        assert judged.gap[number] == pytest.approx(np.abs(replica.sigmoid(a * draws.x + c) - 0.5).max())
-        signs = np.linalg.eigvalsh(replica.hessian(params[-1], draws.x, draws.z_gen[-1, -1]))
-        assert judged.definiteness[number] == hessian.definiteness(signs)
-        there = hessian.equilibrium(MODEL, draws.x, params[-1])
-        found = [getattr(judged, name)[number] for name in ("edge", "period", "closed_form", "kept")]
-        np.testing.assert_allclose(found, [there.edge, there.period, there.closed_form, there.kept], rtol=1e-6)
-    assert len(set(judged.settled)) > 1
+    for number, (draws, history) in enumerate(alone):
+        params, objective, weight = history.params[-1], history.objective, history.params[:, 2]
+        there, signs = (
+            hessian.equilibrium(MODEL, draws.x, params),
+            replica.hessian(params, draws.x, draws.z_gen[-1, -1]),
+        )
+        near = [abs(objective[games - 50 : games].mean() + 2 * np.log(2)) < 0.05 for games in (93, 187, 375, 750, 1500)]
+        expected = {
+            "end": hessian.ending(history, draws.x, there),
+            "definiteness": hessian.definiteness(np.linalg.eigvalsh(signs)),
+            "halvings": near,
+            "draw_from": hessian.at_draw_from(objective[:, None])[0],
+            "gap": np.abs(replica.sigmoid(params[2] * draws.x + params[3]) - 0.5).max(),
+            **{name: getattr(there, name) for name in ("edge", "period", "kept")},
+            "measured": hessian.measured_period(hessian.flat_games(weight, there.period)),
+            "measured_kept": hessian.measured_kept(weight, there.period),
+        }
+        assert expected.keys() == set(judged._fields)
+        for name, value in expected.items():
+            found = getattr(judged, name)[number]
+            assert found == value if isinstance(value, str) else found == pytest.approx(value, rel=1e-6, nan_ok=True)
+    assert judged.end.tolist() == 2 * ["settled", "circling", "stalled"]
+    assert np.isnan(judged.measured).tolist() == [True, False, True, False, False, True]
 
 
-def test_periods_are_those_of_each_run_alone():
-    model = GAN(1500, 1, 1)
-    draws = gan.stack_seeds([model.draw(seed) for seed in range(4)])
-    history = model.train(draws)
-    ends = hessian.judge(model, draws, history)
-    for seed in range(4):
-        weight, period = history.params[:, seed, 2], ends.period[seed]
-        assert ends.measured[seed] == hessian.measured_period(hessian.flat_games(weight, period))
-        assert ends.measured_kept[seed] == hessian.measured_kept(weight, period)
-    assert len(set(ends.measured)) > 2
+@pytest.fixture
+def shown(monkeypatch):
+    """What is reported and drawn of many seeds: (model, seeds, ends, params, target), (games, objective, ...)."""
+    calls = []
+    for module, name in ((hessian, "seeds_report"), (plots, "seeds_figure")):
+        function = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *given, function=function: calls.append(given) or function(*given))
+    return calls
 
 
-def test_lost_seeds_are_left_out_and_the_finite_ones_stay():
-    model = GAN(60, 1, 1, init_std=1e154)
-    each = [model.draw(seed) for seed in range(10)]
-    histories = [model.train(draws) for draws in each]
-    finite = [all(np.isfinite(values).all() for values in history) for history in histories]
-    assert 2 <= finite.count(False) <= 8
-    draws = gan.stack_seeds(each)
-    kept, history = hessian.finite_seeds(draws, model.train(draws))
-    for ours, theirs in zip(kept, gan.stack_seeds([one for one, there in zip(each, finite) if there])):
-        np.testing.assert_array_equal(ours, theirs)
-    for name, values in history._asdict().items():
-        assert np.isfinite(values).all()
-        expected = [getattr(one, name) for one, there in zip(histories, finite) if there]
-        np.testing.assert_allclose(values, np.stack(expected, axis=1), rtol=1e-9)
-
-
-def test_lost_seeds_are_counted_as_lost_and_as_nothing_else(command):
-    status, out, err = command("--games=60", "--init-std=1e154", "--seeds=10")
-    assert (status, err) == (0, "")
-    assert "nan" not in out
-    (lost,) = map(float, re.findall(r"left the finite numbers +([\d.]+)%", out))
-    assert 20 <= lost <= 80
-    (stalled,) = map(float, re.findall(r"stalled +([\d.]+)%", out))
-    assert stalled <= 100 - lost
-    assert sum(map(float, re.findall(r"Hessian .*?([\d.]+)%  ", out))) == pytest.approx(100 - lost)
-
-
-def test_share_is_written_with_its_interval():
-    """Of Wilson: (p + z^2/2n -+ z sqrt(p (1 - p) / n + z^2/4n^2)) / (1 + z^2/n), here 0.1822 -+ 0.0733."""
-    assert gan.share(np.arange(100) < 17, 100) == " 17.0%  [10.9%, 25.5%]"
-    assert gan.share(np.ones(3), 3).split() == ["100.0%", "[43.9%,", "100.0%]"]
-
-
-def test_middle_is_the_median_and_the_range_of_90_percent():
-    values = np.random.default_rng(0).permutation(np.arange(101.0))
-    assert gan.middle(values) == "50  [5, 95]"
-    assert gan.middle(np.where(values > 90, np.inf, values)) == "50  [5, inf]"
-    assert gan.middle(np.where(values > 40, np.inf, values)) == "inf  [5, inf]"
-    assert gan.middle(np.array([490.9, 500, np.inf])) == "500  [490.9, inf]"
-
-
-def test_command_counts_seeds_and_draws_one_picture(command, images, monkeypatch, judged, alone):
+def test_command_counts_seeds_in_order_and_draws_one_picture(command, images, monkeypatch, judged, alone, shown):
     """Also where memory holds the draws of four seeds only: the second part is shorter."""
-    shown, figure = [], plots.seeds_figure
-    monkeypatch.setattr(plots, "seeds_figure", lambda *given: shown.append(given) or figure(*given))
-    monkeypatch.setattr(gan, "MOST_NUMBERS", 8 * 120 * 10 * 21)
-    status, out, err = command("--games=120", "--gen-update=20", "--seed=3", "--seeds=6")
+    monkeypatch.setattr(gan, "MOST_NUMBERS", 8 * 1500 * 10 * 2 + 1)
+    status, out, err = command("--games=1500", "--init-std=5", "--seed=3", "--seeds=6")
     assert (status, err) == (0, "")
-    assert [path.name for path in images.iterdir()] == ["seeds_120_1_20_seed3_seeds6.png"]
-    for words, which in (
-        ("at the optimum after 120", judged.optimal),
-        ("at the optimum after 7", judged.halvings[:, 0]),
-        ("stalled", judged.stalled),
-        ("Hessian indefinite", judged.definiteness == "indefinite"),
+    assert [path.name for path in images.iterdir()] == ["seeds_1500_1_1_init-std5_seed3_seeds6.png"]
+    assert out.startswith("seeds 3 to 6: 1500 of 1500 games\nseeds 7 to 8: 1500 of 1500 games\nOf 6 seeds after 1500 ")
+    (_, seeds, ends, end, target), (games, objective, params, there, _) = shown
+    assert (seeds, target.mean(), target.std()) == (6, 5, 1)
+    for ours, expected in zip(ends, judged, strict=True):
+        if ours.dtype.kind in "Ub":
+            np.testing.assert_array_equal(ours, expected)
+        else:
+            np.testing.assert_allclose(ours, expected, rtol=1e-6)
+    np.testing.assert_array_equal(there, judged.halvings[:, -1])
+    for number, (_, history) in enumerate(alone):
+        np.testing.assert_allclose(objective[:, number], history.objective[games - 1], rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(params[:, number], history.params[games - 1], rtol=1e-6, atol=1e-9)
+        np.testing.assert_array_equal(end[number], params[-1, number])
+
+
+def test_lost_seeds_are_counted_as_lost_and_as_nothing_else(command, monkeypatch, shown):
+    """Also where each seed is a part, and some parts have none that is left."""
+    model = GAN(60, 1, 1, init_std=1e154)
+    with np.errstate(all="ignore"):
+        runs = [replica.train(model, model.draw(seed)) for seed in range(10)]
+    lost = [not all(np.isfinite(values).all() for values in history) for history in runs]
+    assert 2 <= sum(lost) <= 8
+    outs, flags = [], ("--games=60", "--init-std=1e154", "--seeds=10")
+    for most in (gan.MOST_NUMBERS, 2 * 60 * 10 * 2):
+        monkeypatch.setattr(gan, "MOST_NUMBERS", most)
+        status, out, err = command(*flags)
+        assert (status, err) == (0, "")
+        outs.append(out.partition("Of 10 seeds")[2].partition("Saved")[0])
+    assert outs[0] == outs[1]
+    assert not re.search(r"\b(nan|inf)\b", out)
+    shares = {word: float(share) for word, share in re.findall(r"^  (\S.*?) +([\d.]+)%", outs[0], re.MULTILINE)}
+    assert shares["lost"] == 10 * sum(lost)
+    assert sum(shares.get(word, 0) for word in hessian.ENDS) == pytest.approx(100)
+    assert sum(share for word, share in shares.items() if "Hessian" in word) == pytest.approx(100 - shares["lost"])
+    assert len(shown[0][2].end) == 10 - sum(lost)
+
+
+def test_a_hundred_seeds_at_once_at_most(command, monkeypatch):
+    monkeypatch.setattr(plots, "png", lambda figure: b"")
+    status, out, err = command("--games=1", "--num-samples=1", "--seed=5", "--seeds=101")
+    assert (status, err) == (0, "")
+    assert out.startswith("seeds 5 to 104: 1 of 1 games\nseeds 105 to 105: 1 of 1 games\n")
+
+
+@pytest.mark.parametrize("flags", ["--games=160 --seeds=20", "--target-mean=0 --games=200 --seeds=100"])
+def test_few_that_turn_or_stay_at_the_draw_are_told_of_alone(command, monkeypatch, flags, shown):
+    """The lines that say so compare the same seeds; without any they are left out."""
+    monkeypatch.setattr(plots, "png", lambda figure: b"")
+    status, out, err = command(*flags.split())
+    assert (status, err) == (0, "")
+    assert not re.search(r"\b(nan|inf)\b", out)
+    ends = shown[0][2]
+    for words, measured in (
+        ("V at the draw from", ends.draw_from),
+        ("games in a turn", ends.measured),
+        ("half a turn leaves", ends.measured_kept),
     ):
-        (printed,) = re.findall(rf"{words} +([\d.]+)%", out)
-        assert float(printed) == pytest.approx(100 * which.mean(), abs=0.05)
-    ends = np.array([params[-1] for _, params, *_ in alone])
-    for words, values in (("mean", ends[:, 1] + ends[:, 0] / 2), ("std", np.abs(ends[:, 0]) / 12**0.5)):
-        (printed,) = re.findall(rf"generated {words} +([\d.]+)  \[", out)
-        assert float(printed) == pytest.approx(np.quantile(values, 0.5, method="nearest"), rel=1e-3)
-    ((games, objective, params, optimal, _),) = shown
-    for number, (_, expected_params, expected, *_) in enumerate(alone):
-        np.testing.assert_allclose(objective[:, number], expected[games - 1], rtol=1e-9)
-        np.testing.assert_allclose(params[:, number], expected_params[games - 1], rtol=1e-7, atol=1e-9)
-        assert optimal[number] == judged.optimal[number]
+        assert (words in out) == np.isfinite(measured).any()
+    assert np.isnan(ends.measured).any()
 
 
 def test_command_without_a_finite_run_is_one_line(command, images):

@@ -1,6 +1,6 @@
 """The theorem of README.md and the wave's equation, from the players' expected motion by hand and from the replica."""
 
-import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +11,6 @@ from scipy.special import expit
 import gan
 import hessian
 
-pytest_plugins = ["seeds"]
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(60)
 NODES, WEIGHTS = (NODES + 1) / 2, WEIGHTS / 2  # z uniform on (0, 1)
 MANY = (np.arange(2000) + 0.5) / 2000
@@ -35,8 +34,9 @@ def derivative(function, point, step=1e-6):
     return np.stack([(function(point + e) - function(point - e)) / (2 * step) for e in step * np.eye(4)], axis=-1)
 
 
-def nearest(w=2.4, model=gan.GAN(1, 1, 1)):  # noqa: B008
-    return hessian.equilibrium(model, X, np.array([w, 0.3, 0.1, -0.2]))
+def nearest(w=2.4, model=gan.GAN(1, 1, 1), x=X):  # noqa: B008
+    """The equilibrium of weight w, from a point off the line: straight off, along (1/2, 1)."""
+    return hessian.equilibrium(model, x, np.array([w - 0.4, x.mean() - w / 2 - 0.8, 0.1, -0.2]))
 
 
 def test_the_motion_is_the_gradient_of_the_replica():
@@ -64,38 +64,23 @@ def test_root_searches_end_on_the_line_or_run_away(saturating):
     assert on_line > 10
 
 
-@LOSSES
-def test_the_line_rests(saturating):
-    for w in (-3, 0, 0.5, 2.4):
-        assert nearest(w).params == pytest.approx([w, X.mean() - w / 2, 0, 0], abs=1e-14)
-        assert field(nearest(w).params, saturating) == pytest.approx(np.zeros(4), abs=1e-14)
-        assert replica.objective(nearest(w).params, X, MANY) == pytest.approx(-2 * np.log(2), abs=1e-14)
-
-
-@LOSSES
-def test_generator_is_pushed_by_the_slope_times_a_mean_of_probabilities(saturating):
-    for params in ANYWHERE:
-        assert 0 < field(params, saturating)[1] / params[2] < 1
-
-
-def test_nobody_gains_by_moving_alone_on_the_line():
-    there, rng = nearest().params, np.random.default_rng(1)
-    for move in rng.normal(0, 2, (200, 2)):
-        gen, discr = np.array([*move, 0, 0]), np.array([0, 0, *move])
-        assert replica.objective(there + gen, X, MANY) == pytest.approx(-2 * np.log(2), abs=1e-12)
-        assert replica.objective(there + discr, X, MANY) < -2 * np.log(2)
-
-
-def test_objective_is_concave_in_the_discriminator():
+def test_what_holds_everywhere_and_that_nobody_gains_by_moving_alone_on_the_line():
+    """V is concave in D, and G is pushed by D's slope times a mean of probabilities."""
     for params in ANYWHERE:
         block = replica.hessian(params, X, MANY)[2:, 2:]
         assert np.linalg.eigvalsh(block).max() <= 1e-12 * np.abs(block).max()
+        for saturating in (True, False):
+            assert 0 < field(params, saturating)[1] / params[2] < 1
+    for move in np.random.default_rng(1).normal(0, 2, (200, 2)):
+        gen, discr = np.array([*move, 0, 0]), np.array([0, 0, *move])
+        assert replica.objective(nearest().params + gen, X, MANY) == pytest.approx(-2 * np.log(2), abs=1e-12)
+        assert replica.objective(nearest().params + discr, X, MANY) < -2 * np.log(2)
 
 
 @pytest.mark.parametrize("w", [-1, 0, 0.5, 2.4, 6])
 def test_hessian_on_the_line(w):
     there = nearest(w)
-    assert there.hessian == pytest.approx(replica.hessian(there.params, X, MANY), abs=1e-6)
+    assert there.params == pytest.approx([w, X.mean() - w / 2, 0, 0], abs=1e-14)
     values = np.linalg.eigvalsh(there.hessian)
     zero = np.abs(values).argmin()
     assert abs(values[zero]) < 1e-14
@@ -105,7 +90,6 @@ def test_hessian_on_the_line(w):
     assert np.prod(np.delete(values, zero)) == pytest.approx(5 / 32)
     steepness = 1 + X.mean() ** 2 + (X.var() + w**2 / 12) / 2
     assert values.sum() == pytest.approx(-steepness / 2)
-    assert there.edge == pytest.approx(4 / steepness)
 
 
 @LOSSES
@@ -122,54 +106,30 @@ def test_wave_equation(saturating):
     assert len(slow) == 2
     assert values.real.max() < 0  # "it attracts, for small steps"
     assert np.abs(slow.imag) == pytest.approx(np.sqrt(5 / (16 * (1 + mean**2 + spread))), rel=0.03)
-    # the equations above it: rows for a, c and e = m - (b + w / 2)
-    slope, level, error = np.eye(3)
-    by_hand = {  # what a deviation of (a, c, e) makes of (a', c', e')
-        0: 0.5 * (error - (mean**2 + spread) * slope - mean * level),
-        1: -0.5 * (mean * slope + level),
-        2: -5 / 8 * slope,
-    }
-    into = np.array([[0, 0, 1, 0], [0, 0, 0, 1], [0, -1, 0, 0]]).T  # (a, c, e) to (w, b, a, c), with w held
-    out = np.array([[0, 0, 1, 0], [0, 0, 0, 1], [-0.5, -1, 0, 0]])
-    assert out @ jacobian @ into == pytest.approx(np.array(list(by_hand.values())), abs=1e-7)
-
-
-@LOSSES
-@pytest.mark.parametrize("steps", [(1, 1), (50, 1), (1, 50), (3, 2)])
-def test_linear_map_is_the_derivative_of_an_expected_game(saturating, steps):
-    def game(params):
-        for rows, count in (([0, 0, 1, 1], steps[0]), ([1, 1, 0, 0], steps[1])):
-            for _ in range(count):
-                params = params + 0.1 * field(params, saturating) * rows
-        return params
-
-    there = nearest(model=gan.GAN(1, *steps))
-    assert there.linear_map == pytest.approx(derivative(game, there.params), abs=1e-6)
 
 
 def test_no_single_game_moves_only_the_collapsed_generator():
     model = gan.GAN(1, 1, 1)
     draws = model.draw(3)
     for w, moves in ((0, False), (0.1, True), (2.4, True)):
-        start = hessian.equilibrium(model, draws.x, np.array([w, 0, 0, 0])).params
+        start = nearest(w, model, draws.x).params
         end = np.array(replica.train(model, draws._replace(params=start))[0][-1])
         assert (np.abs(end - start).max() > 1e-4) == moves
 
 
-def test_pure_case():
-    """V = x y: steps in turn stay on an ellipse for ever, simultaneous ones leave every bound."""
-    rate, x, y = 0.1, 1.0, 1.0
-    u, v = x, y
-    for _ in range(5000):
-        x = x - rate * y
-        y = y + rate * x
-        assert x * x - rate * x * y + y * y == pytest.approx(2 - rate)
-        u, v = u - rate * v, v + rate * u
-    assert x * x + y * y < 4
-    assert u * u + v * v > 1e20
+def test_readme_states_this_cubic():
+    prose = " ".join(Path(hessian.__file__).with_name("README.md").read_text().split())
+    assert r"\lambda^3 + \frac{K}{2} \lambda^2 + (\frac{s^2}{4} + \frac{5}{16}) \lambda + \frac{5}{32} = 0" in prose
+    assert "product 5/32 > 0 and a negative sum" in prose
 
 
-def test_readme_states_this_cubic(prose):
-    text = r"\lambda^3 + \frac{K}{2} \lambda^2 + (\frac{s^2}{4} + \frac{5}{16}) \lambda + \frac{5}{32} = 0"
-    assert text in prose
-    assert re.search(r"product 5/32 > 0 and a negative sum", prose)
+def test_the_nearest_equilibrium_says_where_a_run_closes_in():
+    """From game 1500 it predicts the weight after 8000 games several times better than the weight itself does."""
+    model = gan.GAN(8000, 1, 1)
+    draws = gan.stack_seeds([model.draw(seed) for seed in range(1000, 1040)])
+    params = model.train(draws).params
+    early, end = params[1499], params[-1, :, 0]
+    mistakes = [np.abs(w - end) for w in (hessian.equilibrium(model, draws.x, early).params[:, 0], early[:, 0])]
+    nearest, same = np.median(mistakes, axis=1)
+    assert nearest < 0.02
+    assert same > 4 * nearest

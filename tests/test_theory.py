@@ -32,56 +32,35 @@ def integral(function, low, high):
     return sum(integrate.quad(function, *piece, epsabs=1e-11, epsrel=1e-9)[0] for piece in pairwise(cuts))
 
 
-def far_share(low, high):
-    """Measure the share of the uniform that `integral` leaves out."""
-    return 1 - np.ptp(np.clip([low, high], -7, 17)) / (high - low)
-
-
 @pytest.mark.parametrize(("low", "high"), INTERVALS)
 def test_jensen_shannon_is_its_definition(low, high):
     def integrand(x):
         p, q = normal(x), uniform(x, low, high)
         return (special.rel_entr(p, (p + q) / 2) + special.rel_entr(q, (p + q) / 2)) / 2
 
-    expected = integral(integrand, low, high) + far_share(low, high) * np.log(2) / 2
+    far = 1 - np.ptp(np.clip([low, high], -7, 17)) / (high - low)  # the share of the uniform that is left out
+    expected = integral(integrand, low, high) + far * np.log(2) / 2
     assert plots.jensen_shannon(TARGET, low, high) == pytest.approx(expected, abs=1e-9)
 
 
-@pytest.mark.parametrize(("low", "high"), INTERVALS)
-def test_wasserstein_is_the_distance_of_samples(low, high):
-    chance = (np.arange(20_000) + 0.5) / 20_000
-    expected = stats.wasserstein_distance(TARGET.ppf(chance), low + (high - low) * chance)
-    assert plots.wasserstein(TARGET, low, high) == pytest.approx(expected, abs=1e-4, rel=1e-4)
-
-
-@pytest.mark.parametrize(("low", "high"), INTERVALS[:-3])
+@pytest.mark.parametrize(("low", "high"), INTERVALS[:-1])
 def test_wasserstein_is_the_area_between_distributions(low, high):
     def gap(x):
         return abs(special.ndtr(x - 5) - min(max(x - low, 0) / (high - low), 1))
 
-    beyond = max(high - 17, 0) ** 2 / (2 * (high - low))  # where the target's distribution is 1
+    beyond = (max(high - 17, 0) ** 2 + max(-7 - low, 0) ** 2) / (2 * (high - low))  # where the target's is 1 or 0
     assert plots.wasserstein(TARGET, low, high) == pytest.approx(integral(gap, low, high) + beyond, abs=1e-6)
 
 
 @pytest.mark.parametrize(("low", "high"), INTERVALS[:8])
-def test_kullback_leibler_is_its_definition(low, high):
-    expected = integral(lambda x: special.rel_entr(uniform(x, low, high), normal(x)), low, high)
-    assert plots.kullback_leibler(TARGET, low, high) == pytest.approx(expected, abs=1e-8)
-
-
-@pytest.mark.parametrize(("low", "high"), INTERVALS[:8])
-def test_best_discriminator_reaches_best_objective(low, high):
+def test_kullback_leibler_is_its_definition_and_the_best_discriminator_reaches_the_best_objective(low, high):
     def integrand(x):
         best = plots.best_discriminator(TARGET, low, high, x)
         return special.xlogy(normal(x), best) + special.xlogy(uniform(x, low, high), 1 - best)
 
+    divergence = integral(lambda x: special.rel_entr(uniform(x, low, high), normal(x)), low, high)
+    assert plots.kullback_leibler(TARGET, low, high) == pytest.approx(divergence, abs=1e-8)
     assert plots.best_objective(TARGET, low, high) == pytest.approx(integral(integrand, low, high), abs=1e-8)
-
-
-@pytest.mark.parametrize(("middle", "width", "value"), [(5, 2.4, -1.203), (5, 3.75, -1.291), (0.9, 0.4, -0.0004)])
-def test_best_objective_of_known_generators(middle, width, value):
-    digits = 10.0 ** -len(str(value).split(".")[1])
-    assert abs(plots.best_objective(TARGET, middle - width / 2, middle + width / 2) - value) < digits / 2
 
 
 def test_best_generator():
