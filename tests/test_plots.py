@@ -514,7 +514,7 @@ def test_axes_are_labelled_and_lines_stand_in_a_legend(figures):
 # ---------------------------------------------------------------- files
 
 
-def test_pngs_are_sharp_and_small(figures):
+def test_pngs_are_sharp_and_small_and_cut_no_word_off(figures):
     for figure in (*figures.values(), plots.theory_figure(TARGET)):
         content = plots.png(figure)
         image = Image.open(io.BytesIO(content))
@@ -524,6 +524,9 @@ def test_pngs_are_sharp_and_small(figures):
         assert len(content) <= 220_000
         assert image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
         drawn = np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(int)
+        found = [text for ax in figure.axes for text in (*ax.texts, ax.title, ax.xaxis.label, ax.yaxis.label)]
+        boxes = [text.get_window_extent() for text in found if text.get_text()]
+        assert all(figure.bbox.contains(*box.min) and figure.bbox.contains(*box.max) for box in boxes)
         off = np.abs(np.asarray(image.convert("RGB"), int) - drawn).max(axis=-1)
         assert np.mean(off > 16) < 0.01  # the palette has what the picture needs
 
