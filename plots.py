@@ -281,7 +281,7 @@ def draw_lines(ax, lines, constants=(), **settings):
     lines: (values (games,), name or "", color, linewidth); constants: (height, name, color).
     """
     games = np.arange(1, len(lines[0][0]) + 1)
-    shown, few = slice(None, None, -(-len(games) // 100_000)), len(games) < FEW  # a million would cost a gigabyte
+    few, shown = len(games) < FEW, slice(None, None, -(-len(games) // 100_000))  # a million would cost a gigabyte
     for values, _, color, width in lines:
         ax.plot(games[shown], values[shown], color=color, linewidth=width, marker="." * few, clip_on=not few)
     for height, _, color in constants:
