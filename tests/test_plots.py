@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import namedtuple
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,47 +24,25 @@ TARGET = stats.norm(5, 1)
 LOG_2 = np.log(2)
 
 
-class Draws(NamedTuple):
-    params: np.ndarray
-    x: np.ndarray
-    z_discr: np.ndarray
-    z_gen: np.ndarray
-
-
-class History(NamedTuple):
-    params: np.ndarray
-    objective: np.ndarray
-    gen_loss: np.ndarray
-    discr_gradient: np.ndarray
-    gen_gradient: np.ndarray
-
-
-class Equilibrium(NamedTuple):
-    params: np.ndarray
-    period: float
+Draws = namedtuple("Draws", "params x z_discr z_gen")
+History = namedtuple("History", "params objective gen_loss discr_gradient gen_gradient")
+Equilibrium = namedtuple("Equilibrium", "params period")
+D_AXIS = {"D = 0:\ngenerated": 0, "D = 1/2": 0.5, "D = 1:\nreal": 1}
 
 
 class Run(NamedTuple):
     """Records of a run, and what the command computes from them to draw it."""
 
     draws: Draws
-    history: History
     eigenvalues: np.ndarray
-    equilibrium: Equilibrium
-    field: tuple
-    predicted: np.ndarray
-    turns: np.ndarray
-    scene: plots.Scene
+    portrait: plots.Portrait
 
     def figures(self):
         return {
-            "summary": plots.summary_figure(self.scene, self.history, self.equilibrium, self.turns),
-            "hessian": plots.hessian_figure(self.scene, self.eigenvalues, self.equilibrium, self.field, self.predicted),
-            "monitor": plots.monitor_figure(self.history, TARGET, saturating=True),
+            "summary": plots.summary_figure(self.portrait),
+            "hessian": plots.hessian_figure(self.portrait, self.eigenvalues),
+            "monitor": plots.monitor_figure(self.portrait.history, TARGET, saturating=True),
         }
-
-    def gif(self):
-        return plots.gif(self.scene, self.equilibrium, self.field)
 
 
 def play(games, seed=0, seen=False):
@@ -87,7 +66,8 @@ def play(games, seed=0, seen=False):
     grid = plots.phase_grid(scene, equilibrium)
     field = (*grid, 0.05 * grid[1], -0.01 * (grid[0] - mean))
     turns = np.array([10, 25, 41]) if games > 41 else np.array([], int)
-    return Run(draws, history, np.array(eigenvalues), equilibrium, field, params[: games // 2], turns, scene)
+    portrait = plots.Portrait(scene, history, equilibrium, turns, field, params[: games // 2])
+    return Run(draws, np.array(eigenvalues), portrait)
 
 
 @pytest.fixture(scope="module")
@@ -158,30 +138,26 @@ def test_accuracies_are_shares_of_samples():
     assert plots.accuracies(np.array([1.0, 2, 0, -1]), TARGET) == (0, 1)  # a flat D calls everything generated
 
 
-def test_frames_are_the_first_games_every_20th_and_the_last_and_never_too_many():
-    assert list(plots.frame_games(1)) == [1]
-    assert list(plots.frame_games(4)) == [1, 2, 3, 4]
-    assert list(plots.frame_games(45)) == [1, 2, 3, 5, 8, 13, 20, 40, 45]
-    assert list(plots.frame_games(1500)) == [1, 2, 3, 5, 8, 13, *range(20, 1501, 20)]
-    for games in (*range(1, 4100, 7), 12_345, 150_000, 999_999, 1_000_000):
+def test_frames_are_dense_at_first_and_never_too_many():
+    first = [1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 18, 20, 25, 30, 35, 40, 45, 50, 60, 70, 80, 90]
+    for games in (1, 4, 33, 80):
+        assert list(plots.frame_games(games)) == [*(game for game in first if game < games), games]
+    assert list(plots.frame_games(1500)) == [*first, *range(100, 1501, 25)]
+    for games in (*range(100, 4100, 7), 12_345, 150_000, 999_999, 1_000_000):
         shown = plots.frame_games(games)
-        later = shown[shown > 13]
-        assert len(shown) <= 107
+        assert list(shown[: len(first)]) == first
+        assert len(shown) <= 125
         assert shown[-1] == games
-        assert not (later[:-1] % 20).any()
+        assert not (shown[len(first) : -1] % 25).any()
 
 
 def test_scene_shows_the_run(run):
     """The same noise in every frame, and what that game's players make of it."""
-    scene, (draws, history) = run.scene, run[:2]
+    draws, (scene, history, *_) = run.draws, run.portrait
     np.testing.assert_array_equal(scene.noise, draws.z_gen[-1, -1])
     np.testing.assert_array_equal(scene.real, draws.x)
-    for frame, game in enumerate(scene.games):
-        w, b, a, c = history.params[game - 1]
-        np.testing.assert_allclose(scene.samples[frame], w * scene.noise + b, rtol=1e-14)
-        np.testing.assert_allclose(scene.discriminator[frame], 1 / (1 + np.exp(-(a * scene.grid + c))), rtol=1e-12)
-        assert scene.objective[frame] == history.objective[game - 1]
-    np.testing.assert_allclose(scene.density, np.exp(-((scene.grid - 5) ** 2) / 2) / np.sqrt(2 * np.pi), rtol=1e-12)
+    np.testing.assert_array_equal(scene.params, history.params[scene.games - 1])
+    np.testing.assert_array_equal(scene.objective, history.objective[scene.games - 1])
     w, b, a, _ = np.vstack([draws.params, history.params]).T
     np.testing.assert_allclose(scene.path, np.transpose([w / 2 + b, a]), rtol=1e-12)
 
@@ -189,11 +165,12 @@ def test_scene_shows_the_run(run):
 @pytest.mark.parametrize(("mean", "std"), [(5, 1), (-30, 0.1), (100, 20)])
 def test_axis_shows_noise_data_and_samples(run, mean, std):
     target = stats.norm(mean, std)
-    grid = plots.scene(run.draws, run.history, target, run.scene.games).grid
+    history, games = run.portrait.history, run.portrait.scene.games
+    grid = plots.scene(run.draws, history, target, games).grid
     assert grid[0] < min(0, target.ppf(0.01))
     assert max(1, target.ppf(0.99)) < grid[-1]
-    runaway = run.history._replace(params=run.history.params * 1e9)
-    assert np.ptp(plots.scene(run.draws, runaway, target, run.scene.games).grid) < 10 * (abs(mean) + 5 * std + 1)
+    runaway = history._replace(params=history.params * 1e9)
+    assert np.ptp(plots.scene(run.draws, runaway, target, games).grid) < 10 * (abs(mean) + 5 * std + 1)
 
 
 # ---------------------------------------------------------------- the animation
@@ -201,16 +178,16 @@ def test_axis_shows_noise_data_and_samples(run, mean, std):
 
 def test_gif_of_the_default_run():
     """Its size, its times, and that it moves in the colours of the players."""
-    run = play(1500)
-    content = run.gif()
-    assert len(content) <= 700_000
+    portrait = play(1500).portrait
+    content = plots.gif(portrait)
+    assert len(content) <= 420_000
     image = Image.open(io.BytesIO(content))
     assert image.format == "GIF"
     assert image.info["loop"] == 0  # for ever
     assert 800 <= image.width <= 1000
     times, pictures = zip(*frames(content))
-    assert len(times) == len(run.scene.games) == 81
-    assert times == (*[340] * 6, *[170] * 74, 2000)
+    assert len(times) == len(portrait.scene.games) == 80
+    assert times == (*[340] * 12, *[200] * 67, 2000)
     assert all((one != other).any() for one, other in pairwise(pictures))
     for color in (plots.BLUE, plots.NAVY, plots.GREEN, plots.GRAY, plots.RED, plots.BLACK):
         for picture in (pictures[0], pictures[-1]):
@@ -218,83 +195,93 @@ def test_gif_of_the_default_run():
 
 
 def test_stage(run):
-    """Whatever order the games are shown in, every artist is where that game leaves it."""
-    scene, ax = run.scene, plots._figure((5, 5)).subplots()
+    """Whatever order the games are shown in, every artist is where that game leaves it; no sample stands where D is."""
+    scene, ax = run.portrait.scene, plots._figure((5, 5)).subplots()
     moving = plots.draw_frame(ax, scene)
+    strip = {text.get_text(): height for text, height in zip(ax.get_yticklabels(), ax.get_yticks())}
+    assert strip == {"noise": strip["noise"], "samples": strip["samples"]} | D_AXIS
+    low, high = ax.get_ylim()
+    assert low < strip["noise"] < strip["samples"] < 0 < 1 < high
     for game in (1, 300, 47):
         moving.show(game)
-        frame = np.flatnonzero(scene.games <= game)[-1]
-        assert ax.get_title() == f"Game {scene.games[frame]}: objective {scene.objective[frame]:.3f}"
+        shown = scene.games[scene.games <= game][-1]
+        w, b, a, c = run.portrait.history.params[shown - 1]
+        assert ax.get_title() == f"Game {shown}: objective {run.portrait.history.objective[shown - 1]:.3f}"
         samples, curve = line(ax, "generated samples G(z)"), line(ax, "discriminator D(x)")
-        np.testing.assert_array_equal(samples.get_xdata(), scene.samples[frame])
-        np.testing.assert_array_equal(curve.get_xydata(), np.transpose([scene.grid, scene.discriminator[frame]]))
+        np.testing.assert_allclose(samples.get_xdata(), w * run.draws.z_gen[-1, -1] + b, rtol=1e-14)
+        np.testing.assert_allclose(curve.get_ydata(), 1 / (1 + np.exp(-(a * scene.grid + c))), rtol=1e-12)
         (arrows,) = ax.collections
-        np.testing.assert_allclose(arrows.XY[:, 0] + arrows.U, scene.samples[frame])
+        np.testing.assert_allclose(arrows.XY[:, 0] + arrows.U, samples.get_xdata())
         np.testing.assert_array_equal(arrows.XY, line(ax, "noise z").get_xydata())
-        assert np.all((arrows.XY[:, 1] + arrows.V < 0) & (arrows.XY[:, 1] + arrows.V > -0.1))
-    np.testing.assert_array_equal(line(ax, "real samples x").get_xdata(), scene.real)
-    np.testing.assert_array_equal(line(ax, "target density").get_ydata(), scene.density)
+        below = strip["samples"] - arrows.XY[:, 1] - arrows.V
+        assert np.all((below > 0) & (below < 0.1))
+    real, density = line(ax, "real samples x"), line(ax, "target density, scaled")
+    np.testing.assert_array_equal(real.get_xdata(), run.draws.x)
+    assert set(real.get_ydata()) == set(samples.get_ydata()) == {strip["samples"]}
+    assert (density.get_color(), real.get_color()) == (plots.GREEN, plots.GREEN)
+    assert (samples.get_color(), curve.get_color()) == (plots.BLUE, plots.NAVY)
     assert has_level(ax, 0.5, plots.PALE_RED)
-    heights = dict(zip([text.get_text() for text in ax.get_yticklabels()], ax.get_yticks()))
-    assert heights == {"noise": plots.NOISE_HEIGHT, "generated 0": 0, "D = 1/2": 0.5, "real 1": 1}
-    colors = {line(ax, name).get_color() for name in ("noise z", "generated samples G(z)", "discriminator D(x)")}
-    assert len(colors) == 3
     assert set(moving.artists) == {arrows, samples, curve, ax.title}
 
 
-def test_stage_shows_what_D_sees():
-    run = play(30, seen=True)
+def test_stage_shows_what_D_sees_on_the_strip_of_samples():
+    scene = play(30, seen=True).portrait.scene
     ax = plots._figure((5, 5)).subplots()
-    moving = plots.draw_frame(ax, run.scene)
+    moving = plots.draw_frame(ax, scene)
     moving.show(5)
-    for label, values in zip(("x as D sees them", "G(z) as D sees them"), run.scene.seen):
-        np.testing.assert_array_equal(line(ax, label).get_xdata(), values[3])
-        assert len(values[3]) == 20  # of 25
+    for label, values in zip(("x as D sees them", "G(z) as D sees them"), scene.seen):
+        np.testing.assert_array_equal(line(ax, label).get_xdata(), values[4])
+        assert len(values[4]) == 20  # of 25
+        height = line(ax, label).get_ydata()
+        assert np.all((line(ax, "real samples x").get_ydata()[0] < height) & (height < 0))
         assert line(ax, label) in moving.artists
 
 
-def test_stage_scales_a_narrow_density(run):
+@pytest.mark.parametrize("std", [0.1, 1, 20])
+def test_stage_scales_the_density(run, std):
     ax = plots._figure((5, 5)).subplots()
-    plots.draw_frame(ax, plots.scene(run.draws, run.history, stats.norm(5, 0.1), run.scene.games))
-    assert line(ax, "target density, scaled").get_ydata().max() == pytest.approx(1, rel=0.1)
+    scene = plots.scene(run.draws, run.portrait.history, stats.norm(5, std), run.portrait.scene.games)
+    plots.draw_frame(ax, scene)
+    x, height = line(ax, "target density, scaled").get_data()
+    np.testing.assert_allclose(height, 0.4 * np.exp(-(((x - 5) / std) ** 2) / 2), rtol=1e-9, atol=1e-12)
 
 
 def test_phase_plane(run):
-    ax = plots._figure((5, 5)).subplots()
-    moving = plots.draw_phase(ax, run.scene.path, run.equilibrium, run.field, run.predicted)
+    ax, (scene, _, equilibrium, _, field, predicted) = plots._figure((5, 5)).subplots(), run.portrait
+    moving = plots.draw_phase(ax, scene.path, equilibrium, field, predicted)
     trail, dot = moving.artists
     for game in (1, 7, 300, 150):
         moving.show(game)
         segments = trail.get_segments()
         walked = np.vstack([segments[0][:1], *(segment[1:] for segment in segments)])
-        np.testing.assert_array_equal(walked, run.scene.path[: game + 1])
-        np.testing.assert_array_equal(dot.get_xydata(), run.scene.path[[game]])
+        np.testing.assert_array_equal(walked, scene.path[: game + 1])
+        np.testing.assert_array_equal(dot.get_xydata(), scene.path[[game]])
         colors, ends = trail.get_array(), np.cumsum([len(segment) - 1 for segment in segments])
         assert np.all((np.r_[0, ends[:-1]] < colors) & (colors < ends))
     assert trail.get_clim() == (0, 300)
-    np.testing.assert_array_equal(line(ax, "start").get_xydata(), run.scene.path[:1])
-    np.testing.assert_allclose(line(ax, "equilibrium").get_xydata(), [[run.draws.x.mean(), 0]])
+    np.testing.assert_array_equal(line(ax, "start").get_xydata(), scene.path[:1])
+    mean = run.draws.x.mean()
+    np.testing.assert_allclose(line(ax, "equilibrium").get_xydata(), [[mean, 0]])
+    assert has_level(ax, 0, plots.PALE_RED)
+    assert has_line(ax, [mean, mean], [0, 1], plots.PALE_RED)
     assert line(ax, "equilibrium").get_color() == line(ax, "predicted").get_color() == plots.RED
-    w, b, a, _ = run.predicted.T
+    w, b, a, _ = predicted.T
     np.testing.assert_allclose(line(ax, "predicted").get_xydata(), np.transpose([w / 2 + b, a]))
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("generated mean", "slope w' of D")
-    mean, slope, *step = run.field
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("generated mean", "slope w' of D (above 0 the mean grows)")
     (arrows,) = (artist for artist in ax.collections if artist is not trail)
-    np.testing.assert_array_equal(arrows.XY, np.transpose([mean.ravel(), slope.ravel()]))
+    np.testing.assert_array_equal(arrows.XY, np.transpose([field[0].ravel(), field[1].ravel()]))
     assert arrows.angles == "xy"
-    turned = arrows.U * step[1].ravel() - arrows.V * step[0].ravel()
-    np.testing.assert_allclose(turned, 0, atol=1e-15)  # each points where its game leads
-    assert np.all(arrows.U * step[0].ravel() + arrows.V * step[1].ravel() > 0)
-    for visited in (run.scene.path, [run.equilibrium.params[1] + run.equilibrium.params[0] / 2, 0]):
-        low, high = np.transpose([ax.get_xlim(), ax.get_ylim()])
-        assert np.all((low < visited) & (visited < high))
+    step = np.transpose([field[2].ravel(), field[3].ravel()])  # each points where its game leads
+    np.testing.assert_allclose(np.transpose([arrows.U, arrows.V]), step / np.linalg.norm(step, axis=1)[:, None])
+    low, high = np.transpose([ax.get_xlim(), ax.get_ylim()])
+    visited = np.vstack([scene.path, [mean, 0]])
+    assert np.all((low < visited) & (visited < high))
 
 
 def test_phase_plane_without_a_prediction_or_a_step():
-    run = play(2)
-    still = (*run.field[:2], 0 * run.field[2], 0 * run.field[3])
+    scene, _, equilibrium, _, field, _ = play(2).portrait
     ax = plots._figure((5, 5)).subplots()
-    plots.draw_phase(ax, run.scene.path, run.equilibrium, still)
+    plots.draw_phase(ax, scene.path, equilibrium, (*field[:2], 0 * field[2], 0 * field[3]))
     assert "predicted" not in ax.get_legend_handles_labels()[1]
     assert not np.any(ax.collections[0].U)
 
@@ -313,15 +300,15 @@ def test_long_path_is_thinned_but_ends_where_it_ends():
 
 
 def test_objective(run):
-    ax = plots._figure((5, 5)).subplots()
-    moving = plots.draw_objective(ax, run.history.objective)
+    ax, objective = plots._figure((5, 5)).subplots(), run.portrait.history.objective
+    moving = plots.draw_objective(ax, objective)
     games = np.arange(1, 301)
-    assert has_line(ax, games, run.history.objective, plots.BLACK)
+    assert has_line(ax, games, objective, plots.BLACK)
     assert has_level(ax, -2 * LOG_2, plots.RED)
     assert words(ax) == [("↑ D wins\n-2 log 2\n↓ D is wrong", plots.RED)]
     moving.show(120)
-    assert has_line(ax, games[:120], run.history.objective[:120])
-    assert has_line(ax, [120], run.history.objective[[119]])
+    assert has_line(ax, games[:120], objective[:120])
+    assert has_line(ax, [120], objective[[119]])
 
 
 @pytest.mark.parametrize("objective", [np.full(50, -1e-3), np.full(50, -2 * LOG_2), np.linspace(-9, -5, 50)])
@@ -329,30 +316,33 @@ def test_objective_has_room_for_its_words(objective):
     ax = plots._figure((5, 5)).subplots()
     plots.draw_objective(ax, objective)
     low, high = ax.get_ylim()
-    assert low < min(-2 * LOG_2, objective.min()) <= max(-2 * LOG_2, objective.max()) < high
+    bottom, top = min(-2 * LOG_2, objective.min()), max(-2 * LOG_2, objective.max())
+    assert min(bottom - low, high - top) > 0.1 * (high - low)
 
 
 def test_summary(run, figures):
-    axes, history = panels(figures["summary"]), run.history
+    axes, history, turns = panels(figures["summary"]), run.portrait.history, run.portrait.turns
     games = np.arange(1, 301)
-    assert list(axes)[1:] == ["Objective", "Gradient of D", "Gradient of G"]
-    for name, norm in (("Gradient of D", history.discr_gradient), ("Gradient of G", history.gen_gradient)):
-        assert has_line(axes[name], games, norm, plots.PURPLE)
-        assert axes[name].get_yscale() == "log"
+    assert list(axes)[1:] == ["Objective", "Generated samples: quality, diversity", "Gradients of the players"]
+    check_moments(axes["Generated samples: quality, diversity"], history.params)
+    ax, norms = axes["Gradients of the players"], {"D": history.discr_gradient, "G": history.gen_gradient}
+    assert sorted(words(ax)) == [("D", plots.NAVY), ("G", plots.ORANGE)]
+    assert all(has_line(ax, games, norms[name], color) for name, color in words(ax))
+    assert ax.get_yscale() == "log"
     ax = axes["Objective"]
     dots = line(ax, "D flat: half a turn done")
-    np.testing.assert_array_equal(dots.get_xydata(), np.transpose([run.turns, history.objective[run.turns - 1]]))
+    np.testing.assert_array_equal(dots.get_xydata(), np.transpose([turns, history.objective[turns - 1]]))
     (predicted,) = [artist for artist in ax.collections if artist.get_label() == "predicted spacing: 15 games"]
     np.testing.assert_allclose([segment[0, 0] for segment in predicted.get_segments()], [11, 26, 41])
-    assert ax.get_ylim()[0] < history.objective.min()
 
 
 @pytest.mark.parametrize(("turns", "period"), [([10], 30), ([10, 25, 41], np.nan), ([], np.nan)])
 def test_summary_without_a_wave_predicts_none(run, turns, period):
-    equilibrium = run.equilibrium._replace(period=period)
-    figure = plots.summary_figure(run.scene, run.history, equilibrium, np.array(turns, int))
-    assert not panels(figure)["Objective"].collections
-    assert panels(figure)["Objective"].get_legend() is None
+    equilibrium = run.portrait.equilibrium._replace(period=period)
+    portrait = run.portrait._replace(equilibrium=equilibrium, turns=np.array(turns, int))
+    ax = panels(plots.summary_figure(portrait))["Objective"]
+    assert not ax.collections
+    assert ax.get_legend() is None
 
 
 SADDLE = ["D's steep\ndirection", "saddle: falls", "line of\nequilibria", "saddle: rises"]
@@ -382,46 +372,69 @@ def test_eigenvalues_are_named_by_what_they_are(last, names, title):
 
 def test_hessian(run, figures):
     left, right, bar = figures["hessian"].axes
-    assert words(left)
-    assert right.get_title() == "Phase plane: the run as a path"
-    np.testing.assert_array_equal(line(right, "end").get_xydata(), run.scene.path[-1:])
-    assert bar.get_ylabel() == "game"
+    assert left.get_title() == "Phase plane: the run as a path"
+    np.testing.assert_array_equal(line(left, "end").get_xydata(), run.portrait.scene.path[-1:])
+    assert right.get_title().startswith("Hessian of V")
+    assert words(right)
+    assert bar.get_title() == "game"
     assert bar.get_ylim() == (0, 300)
+
+
+def check_moments(ax, params):
+    w, b = params[:, :2].T
+    shown = {"mean": b + w / 2, "std": np.abs(w) / np.sqrt(12)}
+    goals = {"target mean": 5, "target std": 1}
+    for name, color in words(ax):
+        assert color == (plots.BLUE if name in shown else plots.GREEN)
+        if name in goals:
+            assert has_level(ax, goals.pop(name), color)
+        else:
+            assert has_line(ax, np.arange(1, len(w) + 1), shown.pop(name), color)
+    assert (shown, goals) == ({}, {})
 
 
 @pytest.mark.parametrize("saturating", [True, False])
 def test_monitor(run, saturating):
-    history, games = run.history, np.arange(1, 301)
-    axes = panels(plots.monitor_figure(history, TARGET, saturating))
-    ax = axes["Losses"]
-    assert has_line(ax, games, -history.objective, plots.NAVY)
-    assert has_line(ax, games, history.gen_loss, plots.ORANGE)
+    history, games = run.portrait.history, np.arange(1, 301)
+    figure = plots.monitor_figure(history, TARGET, saturating)
+    losses, kinds, both, moments, divergence, distance = figure.axes
+    assert has_line(losses, games, -history.objective, plots.NAVY)
+    assert has_line(losses, games, history.gen_loss, plots.ORANGE)
     for height in (2 * LOG_2, -LOG_2 if saturating else LOG_2):
-        assert has_level(ax, height, plots.RED)
-    assert sorted(words(ax)) == sorted(
+        assert has_level(losses, height, plots.RED)
+    assert sorted(words(losses)) == sorted(
         [("D = 1/2", plots.RED)] * 2 + [("D's loss, -V", plots.NAVY), ("G's loss", plots.ORANGE)]
     )
-    ax = axes["Accuracy of D"]
+    assert kinds.get_title() == "Accuracy of D (%), 12-game mean"
     padded = [np.pad(100 * share, (6, 5), mode="symmetric") for share in plots.accuracies(history.params, TARGET)]
     real, generated = (np.convolve(share, np.full(12, 1 / 12), "valid") for share in padded)
-    shown = {"real": real, "generated": generated, "both": (real + generated) / 2}
-    for name, color in words(ax):
-        assert has_level(ax, 50, color) if name == "guessing" else has_line(ax, games, shown.pop(name), color)
-    assert not shown
-    ax = axes["Generated samples: quality, diversity"]
+    assert sorted(words(kinds)) == [("generated", plots.BLUE), ("real", plots.GREEN)]
+    assert has_line(kinds, games, real, plots.GREEN)
+    assert has_line(kinds, games, generated, plots.BLUE)
+    assert sorted(words(both)) == [("all", plots.NAVY), ("guessing", plots.RED)]
+    assert has_line(both, games, (real + generated) / 2, plots.NAVY)
+    assert has_level(both, 50, plots.RED)
+    check_moments(moments, history.params)
     w, b = history.params[:, :2].T
-    shown = {"mean": b + w / 2, "std": np.abs(w) / np.sqrt(12)}
-    goals = {"target mean": 5, "target std": 1}
-    for name, color in words(ax):
-        assert has_level(ax, goals.pop(name), color) if name in goals else has_line(ax, games, shown.pop(name), color)
-    assert not shown
-    assert not goals
     ends = np.minimum(b, b + w), np.maximum(b, b + w)
-    ax = axes["Distances from the target"]
-    assert has_line(ax, games, plots.jensen_shannon(TARGET, *ends), dict(words(ax))["JSD (nats)"])
-    assert has_level(ax, LOG_2, dict(words(ax))["no overlap:\nlog 2"])
-    ax = axes[""]
-    assert has_line(ax, games, plots.wasserstein(TARGET, *ends), dict(words(ax))["Wasserstein-1\n(units of x)"])
+    assert has_line(divergence, games, plots.jensen_shannon(TARGET, *ends), dict(words(divergence))["JSD (nats)"])
+    assert has_level(divergence, LOG_2, dict(words(divergence))["no overlap:\nlog 2"])
+    ((name, color),) = words(distance)
+    assert name == "Wasserstein-1\n(units of x)"
+    assert has_line(distance, games, plots.wasserstein(TARGET, *ends), color)
+    for ax in figure.axes:
+        low, high = ax.get_ylim()
+        assert all(np.all((low <= values) & (values <= high)) for values in (found.get_ydata() for found in ax.lines))
+        assert bool(ax.get_xlabel()) == (ax not in (kinds, divergence))  # they share the one below
+
+
+def test_a_run_of_one_game_is_seen():
+    for figure in play(1).figures().values():
+        for ax in figure.axes:
+            if ax.get_xlabel() == "game" or words(ax):
+                points = [found for found in ax.lines if list(found.get_xdata()) == [1]]
+                assert points
+                assert all(found.get_marker() in (".", "o") for found in points)
 
 
 def test_names_at_the_ends_keep_apart():
@@ -438,7 +451,8 @@ def test_names_at_the_ends_keep_apart():
 @pytest.mark.parametrize("arrived", [0, 7, 40])
 def test_seeds(arrived):
     rng = np.random.default_rng(0)
-    games, params, objective = plots.frame_games(100), rng.normal(size=(11, 40, 4)), rng.normal(size=(11, 40))
+    games = plots.frame_games(100)
+    params, objective = rng.normal(size=(len(games), 40, 4)), rng.normal(size=(len(games), 40))
     optimal = rng.permutation(40) < arrived
     figure = plots.seeds_figure(games, objective, params, optimal, TARGET)
     w, b = params[..., 0], params[..., 1]
@@ -453,7 +467,10 @@ def test_seeds(arrived):
     explained = [text.get_text() for text in figure.legends[0].get_texts()]
     assert "the first 30 seeds, one by one" in explained
     assert len(explained) == 1 + (arrived > 0) + (arrived < 40)
-    assert not arrived or f"{arrived} of 40 seeds at the optimum after 100 games: median" in explained
+    assert not arrived or f"{arrived} of 40 seeds at the draw after game 100: median" in explained
+    assert arrived == 40 or f"{40 - arrived} of 40 seeds elsewhere after game 100: median" in explained
+    single = plots.seeds_figure(games[:1], objective[:1], params[:1], optimal, TARGET)
+    assert all(found.get_marker() == "." for ax in single.axes for found in ax.lines if len(found.get_xdata()) == 1)
 
 
 def test_theory():
@@ -473,7 +490,9 @@ def test_theory():
         ("Wasserstein-1 (units of x)", plots.wasserstein),
     ):
         np.testing.assert_allclose(line(slide, label).get_ydata(), distance(TARGET, middle - 1.2, middle + 1.2))
-    assert slide.texts[0].get_text().startswith("Why not KL? It needs both densities")
+    told = slide.texts[0].get_text().replace("\n", " ")
+    assert "KL(generated, data) is finite" in told
+    assert "KL(data, generated) is infinite: G never makes some of what the data have" in told
     for ax, low, high, best in ((far, 0.7, 1.1, "-0.0004"), (narrow, 3.8, 6.2, "-1.2026")):
         assert f"V* = {best}" in ax.get_title()
         grid, values = line(ax, "best discriminator D*").get_data()
@@ -487,15 +506,15 @@ def test_axes_are_labelled_and_lines_stand_in_a_legend(figures):
         boxes = [*figure.legends, *(ax.get_legend() for ax in figure.axes if ax.get_legend())]
         explained = {text.get_text() for box in boxes for text in box.get_texts()}
         for ax in figure.axes:
-            named = ax.get_ylabel() or words(ax) or "real 1" in [text.get_text() for text in ax.get_yticklabels()]
-            assert named, ax.get_title()
+            ticks = {text.get_text() for text in ax.get_yticklabels()}
+            assert ax.get_ylabel() or words(ax) or ticks >= set(D_AXIS) or ax.get_title() == "game"
             assert explained.issuperset(ax.get_legend_handles_labels()[1])
 
 
 # ---------------------------------------------------------------- files
 
 
-def test_pngs_are_sharp_and_small(figures):
+def test_pngs_are_sharp_and_small_and_cut_no_word_off(figures):
     for figure in (*figures.values(), plots.theory_figure(TARGET)):
         content = plots.png(figure)
         image = Image.open(io.BytesIO(content))
@@ -505,6 +524,9 @@ def test_pngs_are_sharp_and_small(figures):
         assert len(content) <= 220_000
         assert image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
         drawn = np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(int)
+        found = [text for ax in figure.axes for text in (*ax.texts, ax.title, ax.xaxis.label, ax.yaxis.label)]
+        boxes = [text.get_window_extent() for text in found if text.get_text()]
+        assert all(figure.bbox.contains(*box.min) and figure.bbox.contains(*box.max) for box in boxes)
         off = np.abs(np.asarray(image.convert("RGB"), int) - drawn).max(axis=-1)
         assert np.mean(off > 16) < 0.01  # the palette has what the picture needs
 
@@ -512,7 +534,7 @@ def test_pngs_are_sharp_and_small(figures):
 def test_pictures_do_not_depend_on_a_machines_settings():
     def draw():
         run = play(30)
-        return [run.gif(), *map(plots.png, run.figures().values())]
+        return [plots.gif(run.portrait), *map(plots.png, run.figures().values())]
 
     expected = draw()
     theirs = {"font.size": 30, "lines.linewidth": 9, "figure.dpi": 40, "savefig.dpi": 30, "savefig.bbox": "tight"}
