@@ -386,6 +386,16 @@ def number(kind, low, high):
     return reader(lambda text: kind(text) + 0, lambda value: low <= value <= high, allowed)
 
 
+LOSSES = "saturating", "non-saturating"
+KNOBS = {
+    "discr_update": (1, 2, 3, 5, 10, 20, 50, 100),
+    "gen_update": (1, 2, 3, 5, 10, 20, 50, 100),
+    "learning_rate": (0.01, 0.02, 0.05, 0.08, 0.1, 0.12, 0.14, 0.16, 0.2, 0.5, 1.0),
+    "init_std": (0.0, 0.01, 0.1, 0.5, 1.0, 2.0, 5.0),
+    "noise_std": (0.0, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0),
+    "gen_loss": LOSSES,
+    "seed": tuple(range(100)),
+}
 SETTINGS = {  # how to read each, and its value in the README, which the names of files leave out
     "games": (number(int, 1, 1_000_000), None),
     "discr_update": (number(int, 1, 1_000), None),
@@ -393,7 +403,7 @@ SETTINGS = {  # how to read each, and its value in the README, which the names o
     "num_samples": (number(int, 1, 100_000), 10),
     "learning_rate": (number(float, 1e-300, 1e300), 0.1),
     "init_std": (number(float, 0, 1e300), 0.1),
-    "gen_loss": (reader(str, plots.LOSSES.__contains__, " or ".join(plots.LOSSES)), plots.LOSSES[0]),
+    "gen_loss": (reader(str, LOSSES.__contains__, " or ".join(LOSSES)), LOSSES[0]),
     "target_mean": (number(float, -1e6, 1e6), 5),
     "target_std": (number(float, 1e-6, 1e6), 1),
     "noise_std": (number(float, 0, 1e300), 1),
@@ -435,8 +445,9 @@ def main(model=GAN, arguments=(), prefix=""):
         if seed + (seeds or 1) > 2**32:
             parser.error(f"argument --seeds: the last seed must be at most {2**32 - 1}, not {seed + seeds - 1}")
         plots.prepare_images()
+        knobs = {name: values for name, values in KNOBS.items() if name in settings or name == "seed"}
         made = (
-            plots.explore(lambda chosen: answer(game, chosen), settings | {"seed": seed}) if window
+            plots.explore(lambda chosen: answer(game, chosen), settings | {"seed": seed}, knobs) if window
             else run_seeds(game, seed, seeds) if seeds else run(game, seed)
         )  # fmt: skip
         name = file_name(prefix, game, seed, seeds)
