@@ -638,11 +638,12 @@ class Explorer:
         from matplotlib.widgets import Button, RadioButtons, Slider
 
         self.figure, self.train, self.settings, self.sliders, self.moving = figure, train, dict(settings), {}, []
+        figure.set_facecolor("white")
         boxes = (0.085, 0.495, 0.435, 0.46), (0.58, 0.495, 0.405, 0.46), (0.085, 0.16, 0.36, 0.165)
         self.axes, self.verdict = [figure.add_axes(box) for box in boxes], figure.text(0.012, 0.025, "")
         for row, name in enumerate(name for name in knobs if name != "gen_loss"):
             values = sorted({*knobs[name], settings[name]})
-            box, place = figure.add_axes((0.66, 0.28 - 0.045 * row, 0.16, 0.035)), values.index(settings[name])
+            box, place = figure.add_axes((0.635, 0.28 - 0.045 * row, 0.15, 0.035)), values.index(settings[name])
             slider = Slider(box, name.replace("_", " "), 0, len(values) - 1, valinit=place, valstep=1, color=GRAY)
             slider.on_changed(lambda place, name=name, values=values: self.turn(name, values[int(place)]))
             slider.label.set_x(-0.04)
@@ -686,6 +687,7 @@ class Explorer:
         self.verdict.set_text(words)
         for name, slider in self.sliders.items():
             slider.valtext.set_text(f"{self.settings[name]:.10g}")
+        self.figure.legends.clear()
         for ax in self.axes:
             ax.set_visible(run is not None)
             for artist in [*ax.lines, *ax.collections, *ax.texts]:  # ax.clear() would take 15 ms more
@@ -698,8 +700,7 @@ class Explorer:
                 draw_objective(objective, run.history.objective),
             ]
             objective.set_xlabel("")  # the slider below says so
-            self.figure.legends.clear()
-            self.figure.legend(loc="center", bbox_to_anchor=(0.5, 0.395), ncols=6)
+            self.figure.legend(loc="center", bbox_to_anchor=(0.5, 0.39), ncols=6)
             self.scrub(self.scrubber.val)
         if toolbar:
             toolbar.update()  # forget the limits of earlier runs, which Home and Back would show
@@ -724,9 +725,9 @@ def explore(train, settings, knobs):
         figure = pyplot.figure(figsize=size)
         if type(figure.canvas.manager) is FigureManagerBase:  # of a backend that writes files
             pyplot.close(figure)
-            raise OSError(f"backend {matplotlib.get_backend()} opens none; is there a display, and a toolkit?")
+            raise OSError(f"backend {matplotlib.get_backend()} writes files; is there a display, and a toolkit?")
     except Exception as error:  # each toolkit has its own
-        say(" ".join(f"The window as a picture: {error}".split()))
+        say(" ".join(f"No window, but its picture: {error}".split()))
         figure = _figure(size, layout=None)
         Explorer(figure, train, settings, knobs)
         return {"explore_{}.png": png(figure)}
