@@ -108,6 +108,13 @@ def mouse(window, kind, ax, across):
     window.figure.canvas.callbacks.process(event.name, event)
 
 
+@pytest.fixture(autouse=True)
+def _style():
+    """Draw as while a window is open."""
+    with plots.style():
+        yield
+
+
 @pytest.fixture(scope="module")
 def window():
     return opened()
@@ -258,17 +265,17 @@ def test_home_and_back_show_the_run_that_is_shown(window):
 
 
 @pytest.mark.parametrize("kind", ["svg", "pdf", "eps", "png"])
-def test_a_saved_file_has_all_that_moves(noisy_window, kind, monkeypatch):
+def test_a_saved_file_has_all_that_moves(noisy_window, kind, monkeypatch, tmp_path):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    path = tmp_path / f"window.{kind}"
 
     def saved():
-        buffer = io.BytesIO()
         with matplotlib.rc_context({"svg.hashsalt": ""}):
-            noisy_window.figure.savefig(buffer, format=kind, dpi=40)
-        return sorted(buffer.getvalue())  # as the letters of an EPS file come in any order
+            noisy_window.figure.savefig(path, dpi=40)
+        return path.read_bytes()
 
-    whole = saved()
-    assert saved() == whole
+    _, whole, again = saved(), saved(), saved()  # the first EPS file differs in a clipping path, by rounding
+    assert again == whole
     for artist in (*itertools.chain(*(part.artists for part in noisy_window.moving)), noisy_window.verdict):
         artist.set_visible(False)
         assert saved() != whole
