@@ -643,7 +643,7 @@ class Explorer:
         self.axes, self.verdict = [figure.add_axes(box) for box in boxes], figure.text(0.012, 0.025, "")
         for row, name in enumerate(name for name in knobs if name != "gen_loss"):
             values = sorted({*knobs[name], settings[name]})
-            box, place = figure.add_axes((0.635, 0.28 - 0.045 * row, 0.15, 0.035)), values.index(settings[name])
+            box, place = figure.add_axes((0.635, 0.28 - 0.045 * row, 0.14, 0.035)), values.index(settings[name])
             slider = Slider(box, name.replace("_", " "), 0, len(values) - 1, valinit=place, valstep=1, color=GRAY)
             slider.on_changed(lambda place, name=name, values=values: self.turn(name, values[int(place)]))
             slider.label.set_x(-0.04)
