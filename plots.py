@@ -634,83 +634,72 @@ def theory_figure(target):
     return figure
 
 
-KNOBS = {  # settings that the window can change, and to what; gen_loss besides
-    "discr_update": (1, 2, 3, 5, 10, 20, 50, 100),
-    "gen_update": (1, 2, 3, 5, 10, 20, 50, 100),
-    "learning_rate": (0.01, 0.02, 0.05, 0.08, 0.1, 0.12, 0.14, 0.16, 0.2, 0.5, 1.0),
-    "init_std": (0.0, 0.01, 0.1, 0.5, 1.0, 2.0, 5.0),
-    "noise_std": (0.0, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0),
-    "seed": tuple(range(100)),
-}
-LOSSES = "saturating", "non-saturating"
-
-
 class Explorer:
     """A window on one run: stage, phase plane and V, a slider for the game, and knobs that train it again.
 
-    figure: an empty Figure. train: a function of settings, a dict, that gives what to draw, a
-    Portrait, or None if the run overflowed, and a line in words.
+    figure: an empty Figure. train: a function of settings, a dict, that gives a Portrait, or None if the run
+    overflowed, and a line in words. knobs: the name of each setting that can change, and a tuple of its values.
     """
 
     @style()
-    def __init__(self, figure, train, settings):
+    def __init__(self, figure, train, settings, knobs):
         from matplotlib.widgets import Button, RadioButtons, Slider
 
-        self.figure, self.train, self.start, self.settings = figure, train, settings, dict(settings)
-        boxes = (0.09, 0.5, 0.4, 0.44), (0.57, 0.5, 0.38, 0.44), (0.09, 0.17, 0.4, 0.23)
-        self.axes, self.knobs = [figure.add_axes(box) for box in boxes], {}
-        self.verdict = figure.text(0.09, 0.085, "", fontsize="small")
-        self.choices = {name: sorted({*KNOBS[name], settings[name]}) for name in KNOBS if name in settings}
-        for row, (name, values) in enumerate(self.choices.items()):
-            box, place = figure.add_axes((0.7, 0.37 - 0.04 * row, 0.2, 0.03)), values.index(settings[name])
-            knob = Slider(box, name.replace("_", " "), 0, len(values) - 1, valinit=place, valstep=1, color=GRAY)
-            knob.label.set_x(-0.04)
-            knob.on_changed(lambda place, name=name: self.turn(name, self.choices[name][int(place)]))
-            self.knobs[name] = knob
-        box = figure.add_axes((0.66, 0.035, 0.12, 0.08))
-        self.loss = RadioButtons(box, LOSSES, LOSSES.index(settings["gen_loss"]))
+        self.figure, self.train, self.settings, self.sliders, self.moving = figure, train, dict(settings), {}, []
+        figure.set_facecolor("white")
+        boxes = (0.085, 0.495, 0.435, 0.46), (0.58, 0.495, 0.405, 0.46), (0.085, 0.16, 0.36, 0.165)
+        self.axes, self.verdict = [figure.add_axes(box) for box in boxes], figure.text(0.012, 0.025, "")
+        for row, name in enumerate(name for name in knobs if name != "gen_loss"):
+            values = sorted({*knobs[name], settings[name]})
+            box, place = figure.add_axes((0.635, 0.28 - 0.045 * row, 0.14, 0.035)), values.index(settings[name])
+            slider = Slider(box, name.replace("_", " "), 0, len(values) - 1, valinit=place, valstep=1, color=GRAY)
+            slider.on_changed(lambda place, name=name, values=values: self.turn(name, values[int(place)]))
+            slider.label.set_x(-0.04)
+            self.sliders[name] = slider
+        losses, box = knobs["gen_loss"], figure.add_axes((0.865, 0.195, 0.12, 0.12))
+        self.loss = RadioButtons(box, losses, losses.index(settings["gen_loss"]))
         self.loss.on_clicked(lambda loss: self.turn("gen_loss", loss))
-        self.back = Button(figure.add_axes((0.8, 0.045, 0.15, 0.06)), "put everything back")
+        for knob in (self.loss, *self.sliders.values()):
+            knob.drawon = False  # a knob is drawn with the run that it makes
+        self.back = Button(figure.add_axes((0.865, 0.065, 0.12, 0.07)), "put all back")
         self.back.on_clicked(self.put_back)
-        box, last = figure.add_axes((0.09, 0.03, 0.4, 0.03)), settings["games"]
-        self.scrubber = Slider(box, "game", 1, last, valinit=last, valstep=1, color=GRAY)
-        self.scrubber.drawon = False  # drawn with what moves
-        self.scrubber.on_changed(self.scrub)
-        figure.canvas.mpl_connect("draw_event", self.keep)
-        figure.canvas.mpl_connect("button_release_event", lambda _: self.stale and self.retrain())
+        box, last = figure.add_axes((0.085, 0.075, 0.36, 0.035)), settings["games"]
+        self.scrubber = Slider(box, "game", 0, last, valinit=last, valstep=np.arange(1, last + 1), color=GRAY)
+        self.scrubber.on_changed(self.scrub)  # and asks for a drawing itself
+        self.timer = figure.canvas.new_timer(1)  # milliseconds
+        self.timer.single_shot = True
+        self.timer.add_callback(self.retrain)
         self.retrain()
 
     def turn(self, name, value):
-        """Take the value of a knob; train when it is let go."""
-        self.settings[name], self.stale = value, True
-        if name in self.knobs and self.knobs[name].drag_active:
-            self.knobs[name].valtext.set_text(f"{value:g}")
-        else:
-            self.retrain()
+        """Take the value of a knob, and train soon: the events that are waiting come first, and count together."""
+        self.settings[name] = value
+        if not self.stale:
+            self.stale = True
+            self.timer.start()
 
     def put_back(self, _):
         """Put all knobs back to where they were at first."""
-        self.settings = dict(self.start)
-        for name, knob in self.knobs.items():
-            knob.eventson = False
-            knob.set_val(self.choices[name].index(self.start[name]))
-            knob.eventson = True
-        self.loss.eventson = False
-        self.loss.set_active(LOSSES.index(self.start["gen_loss"]))
-        self.loss.eventson = True
-        self.retrain()
+        for slider in self.sliders.values():
+            slider.reset()
+        self.loss.clear()
 
     @style()
     def retrain(self):
         """Train with the settings as they are and draw the whole window."""
-        run, words = self.train(self.settings)
-        self.stale, self.moving, self.background = False, [], None
+        self.stale, self.moving, toolbar = False, [], self.figure.canvas.toolbar
+        try:
+            run, words = self.train(self.settings)
+        except ValueError as error:  # one setting fits, but not with the others
+            run, words = None, str(error)
         self.verdict.set_text(words)
-        for name, knob in self.knobs.items():
-            knob.valtext.set_text(f"{self.settings[name]:g}")
+        for name, slider in self.sliders.items():
+            slider.valtext.set_text(f"{self.settings[name]:.10g}")
+        self.figure.legends.clear()
         for ax in self.axes:
-            ax.clear()
             ax.set_visible(run is not None)
+            for artist in [*ax.lines, *ax.collections, *ax.texts]:  # ax.clear() would take 15 ms more
+                artist.remove()
         if run:
             stage, phase, objective = self.axes
             self.moving = [
@@ -718,47 +707,41 @@ class Explorer:
                 draw_phase(phase, run.scene.path, run.equilibrium, run.field, run.predicted),
                 draw_objective(objective, run.history.objective),
             ]
-        self.parts = [self.scrubber.ax, *(artist for part in self.moving for artist in part.artists)]
-        for artist in self.parts:
-            artist.set_animated(True)
-        for part in self.moving:
-            part.show(int(self.scrubber.val))
+            objective.set_xlabel("")  # the slider below says so
+            self.figure.legend(loc="center", bbox_to_anchor=(0.5, 0.39), ncols=6)
+            self.scrub(self.scrubber.val)
+        if toolbar:
+            toolbar.update()  # forget the limits of earlier runs, which Home and Back would show
         self.figure.canvas.draw()  # at once: the style ends here
 
-    def keep(self, _):
-        """Keep the picture of all that stands still, and draw what moves on top."""
-        self.background = self.figure.canvas.copy_from_bbox(self.figure.bbox)
-        for artist in self.parts:
-            self.figure.draw_artist(artist)
-
     def scrub(self, game):
-        """Move everything to a game, over the picture of what stands still."""
+        """Move everything to a game."""
         for part in self.moving:
             part.show(int(game))
-        if self.background is None or not self.figure.canvas.supports_blit:
-            self.figure.canvas.draw_idle()
-            return
-        self.figure.canvas.restore_region(self.background)
-        for artist in self.parts:
-            self.figure.draw_artist(artist)
-        self.figure.canvas.blit(self.figure.bbox)
 
 
-def explore(train, settings):
-    """Open an `Explorer` and wait until it is closed. Without a display return its picture, {file's name: bytes}."""
-    from matplotlib import pyplot  # which looks for a display
+@style()  # for all that is drawn while the window is open
+def explore(train, settings, knobs):
+    """Open an `Explorer` and wait until it is closed. Where none opens, return its picture, {file's name: bytes}."""
+    size = 12.8, 6.4  # inches: with its title and toolbar it fits 768 pixels
+    try:
+        from matplotlib import pyplot
+        from matplotlib.backend_bases import FigureManagerBase
+        from matplotlib.rcsetup import validate_backend
 
-    figure = pyplot.figure(figsize=(12, 7.4))
-    if type(figure.canvas) is not FigureCanvasAgg:
-        figure.explorer = Explorer(figure, train, settings)  # lives as long as the figure
-        pyplot.show()
-        return {}
-    figure.set_dpi(STILL_DPI)
-    Explorer(figure, train, settings)
-    content = png(figure)
-    pyplot.close(figure)
-    say("Matplotlib has found no display, or no toolkit for windows: the window as a picture")
-    return {"explore_{}.png": content}
+        validate_backend(os.environ.get("MPLBACKEND") or "agg")  # ValueError: there is none of this name
+        figure = pyplot.figure(figsize=size)
+        if type(figure.canvas.manager) is FigureManagerBase:  # of a backend that writes files
+            pyplot.close(figure)
+            raise OSError(f"backend {matplotlib.get_backend()} writes files; is there a display, and a toolkit?")
+    except Exception as error:  # each toolkit has its own
+        say(" ".join(f"No window, but its picture: {error}".split()))
+        figure = _figure(size, layout=None)
+        Explorer(figure, train, settings, knobs)
+        return {"explore_{}.png": png(figure)}
+    figure.explorer = Explorer(figure, train, settings, knobs)  # lives as long as the figure
+    pyplot.show()
+    return {}
 
 
 @style()

@@ -1,12 +1,18 @@
-"""The window: every knob to both ends, many settings at random, each against what `GAN.train` gives for them."""
+"""The window: what it shows against what `GAN.train` gives for its settings, and against windows opened anew."""
 
+import contextlib
+import io
+import itertools
+import re
 import sys
 import warnings
 
+import matplotlib.style
 import numpy as np
 import pytest
 import replica
-from matplotlib.backend_bases import MouseEvent
+from matplotlib import pyplot
+from matplotlib.backend_bases import FigureManagerBase, MouseEvent, NavigationToolbar2
 
 import gan
 import hessian
@@ -15,15 +21,41 @@ import plots
 
 START = {"games": 60, "discr_update": 1, "gen_update": 1, "num_samples": 10, "learning_rate": 0.1, "init_std": 0.1}
 START |= {"gen_loss": "saturating", "target_mean": 5.0, "target_std": 1.0, "seed": 0}
+KNOBS = {"discr_update": (1, 2, 50), "gen_update": (1, 3), "learning_rate": (0.01, 0.1, 1.0)}
+KNOBS |= {"init_std": (0.0, 0.1, 5.0), "noise_std": (0.0, 1.0, 5.0), "gen_loss": ("saturating", "non-saturating")}
+KNOBS |= {"seed": tuple(range(100))}
 
 
-def opened(kind=gan.GAN, **changed):
-    """Open a window without a screen."""
+class Timer:
+    """What a toolkit's event loop does: call back once, some time after the start."""
+
+    waiting = False
+
+    def add_callback(self, callback):
+        self.callback = callback
+
+    def start(self):
+        assert not self.waiting  # which would put it off
+        self.waiting = True
+
+    def run_out(self):
+        if self.waiting:
+            self.waiting = False
+            self.callback()
+
+
+def opened(kind=gan.GAN, train=gan.answer, dpi=50, **changed):
+    """Open a window without a screen, and count how often it trains."""
     settings = START | ({"noise_std": 1.0} if kind is noisy_gan.NoisyGAN else {}) | changed
     model = kind(**{name: value for name, value in settings.items() if name != "seed"})
-    figure = plots._figure((8, 6), 40, layout=None)
-    figure.canvas.draw_idle = lambda: None  # what a slider asks for besides
-    return plots.Explorer(figure, lambda chosen: gan.answer(model, chosen), settings)
+    figure, trained = plots._figure((12.8, 6.4), dpi, layout=None), []
+    figure.canvas.draw_idle = lambda: None  # what a slider asks for
+    figure.canvas.new_timer = lambda interval: Timer()
+    knobs = {name: values for name, values in KNOBS.items() if name in settings}
+    record = lambda chosen: trained.append(dict(chosen)) or train(model, chosen)
+    window = plots.Explorer(figure, record, settings, knobs)
+    window.trained = trained
+    return window
 
 
 def check(window, kind=gan.GAN, train=gan.GAN.train):
@@ -31,14 +63,15 @@ def check(window, kind=gan.GAN, train=gan.GAN.train):
 
     Past the edge of the learning rate a run is chaotic: rounding decides where it goes, and words alone are compared.
     """
+    words = window.verdict.get_text()
     if window.settings["learning_rate"] > 0.14 and window.settings["discr_update"] > 1:
-        assert window.verdict.get_text().startswith(("Ends ", "Lost: "))
+        assert words.startswith(("Ends ", "Lost: "))
         return
     model = kind(**{name: value for name, value in window.settings.items() if name != "seed"})
     draws = model.draw(window.settings["seed"])
     history = gan.History(*train(model, draws))
     if not all(np.isfinite(values).all() for values in history):
-        assert window.verdict.get_text() == "Lost: the numbers of this run overflow."
+        assert words == "Lost: the numbers of this run overflow."
         assert not any(ax.get_visible() for ax in window.axes)
         return
     stage, plane, objective = window.axes
@@ -54,7 +87,33 @@ def check(window, kind=gan.GAN, train=gan.GAN.train):
     end = history.objective[-50:].mean()
     ending = "at the optimum" if abs(end + 2 * np.log(2)) < 0.05 else "stalled" if end > -0.1 else "circling"
     there = hessian.equilibrium(model, draws.x, history.params[-1])
-    assert window.verdict.get_text() == f"Ends {ending}. A deviation {hessian.fate(there)}."
+    assert words == f"Ends {ending}. A deviation {hessian.fate(there)}."
+
+
+def turn(window, name, value):
+    window.sliders[name].set_val(KNOBS[name].index(value))
+    window.timer.run_out()
+    assert window.settings[name] == value
+    assert float(window.sliders[name].valtext.get_text()) == value
+
+
+def pixels(window):
+    window.figure.canvas.draw()
+    return np.array(window.figure.canvas.buffer_rgba())
+
+
+def mouse(window, kind, ax, across):
+    """Put the mouse at a share of an Axes' width, with its left button down."""
+    x, y = ax.transAxes.transform((across, 0.5))
+    event = MouseEvent(f"{kind}_event", window.figure.canvas, x, y, 1)
+    window.figure.canvas.callbacks.process(event.name, event)
+
+
+@pytest.fixture(autouse=True)
+def _style():
+    """Draw as while a window is open."""
+    with plots.style():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -67,112 +126,243 @@ def noisy_window():
     return opened(noisy_gan.NoisyGAN)
 
 
-def turn(window, name, place):
-    window.knobs[name].set_val(place)
-    assert window.settings[name] == window.choices[name][place]
-    assert window.knobs[name].valtext.get_text() == f"{window.settings[name]:g}"
+@pytest.fixture(params=["plain", "noisy"])
+def either(request, window, noisy_window):
+    return {"plain": window, "noisy": noisy_window}[request.param]
 
 
-def test_knobs_are_those_of_the_model(window, noisy_window):
-    assert list(window.knobs) == ["discr_update", "gen_update", "learning_rate", "init_std", "seed"]
-    assert set(noisy_window.knobs) - set(window.knobs) == {"noise_std"}
-    other = opened(learning_rate=0.123, games=3, gen_loss="non-saturating")
-    assert other.settings["learning_rate"] == 0.123  # no knob's choice, and kept
-    assert other.loss.value_selected == "non-saturating"
+@pytest.mark.parametrize("kind", [gan.GAN, noisy_gan.NoisyGAN])
+def test_the_command_opens_it_at_its_flags(command, monkeypatch, kind):
+    found = []
+    monkeypatch.setattr(plots, "explore", lambda *settings: found.append(settings) or {})
+    assert command("--explore", "--games=7", "--learning-rate=0.3", "--seed=5", model=kind)[0] == 0
+    ((train, settings, knobs),) = found
+    assert (settings["games"], settings["learning_rate"], settings["seed"]) == (7, 0.3, 5)
+    assert list(knobs) == [name for name in KNOBS if name in settings]
+    assert len(train(settings)[0].history.objective) == 7
 
 
-@pytest.mark.parametrize("name", list(plots.KNOBS))
+def test_it_starts_where_its_settings_are():
+    window = opened(learning_rate=0.123, games=3, gen_loss="non-saturating", seed=4_294_967_295)  # no knobs' values
+    assert window.loss.value_selected == "non-saturating"
+    texts = [slider.valtext.get_text() for slider in window.sliders.values()]
+    assert texts == ["1", "1", "0.123", "0.1", "4294967295"]
+    check(window)
+    window.sliders["learning_rate"].set_val(0)
+    window.put_back(None)
+    window.timer.run_out()
+    assert window.trained[0] == window.trained[-1] == window.settings
+    check(window)
+
+
+@pytest.mark.parametrize("name", [name for name in KNOBS if name != "gen_loss"])
 def test_every_knob_to_both_ends(noisy_window, name):
-    for place in (0, len(noisy_window.choices[name]) - 1):
-        turn(noisy_window, name, place)
+    for value in (KNOBS[name][0], KNOBS[name][-1]):
+        turn(noisy_window, name, value)
         check(noisy_window, noisy_gan.NoisyGAN)
     noisy_window.put_back(None)
+    noisy_window.timer.run_out()
 
 
-def test_random_settings():
+def test_random_settings_put_back_and_turned_again():
     """The replica, which other tests compare with `GAN.train`, needs no compiling."""
     window, rng = opened(games=6), np.random.default_rng(0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for step in range(200):
-            names = ["learning_rate", "init_std", "seed"] if step % 10 else ["discr_update", "learning_rate"]
-            for name in rng.choice(names, 2, replace=False):  # steps of D compile the loop anew
-                window.knobs[name].drag_active = True  # both are let go at once
-                turn(window, name, rng.integers(len(window.choices[name])))
-                window.knobs[name].drag_active = False
-            window.retrain()
-            if step % 50 == 0:  # traced anew
-                turn(window, "gen_update", rng.integers(4))
-                window.loss.set_active(step // 50 % 2)
-                assert window.settings["gen_loss"] == ("saturating", "non-saturating")[step // 50 % 2]
+        for step in range(60):
+            for name in rng.choice(["learning_rate", "init_std", "seed"], 2, replace=False):
+                window.sliders[name].set_val(rng.integers(len(KNOBS[name])))  # both at once
+            window.timer.run_out()
+            if step % 20 == 0:
+                window.loss.set_active(1 - step // 20 % 2)
+                window.timer.run_out()
+                assert window.settings["gen_loss"] == KNOBS["gen_loss"][1 - step // 20 % 2]
             window.scrubber.set_val(rng.integers(1, 7))
             check(window, train=replica.train)
-    window.put_back(None)
-    assert window.settings == window.start
-    assert window.loss.value_selected == "saturating"
-    check(window, train=replica.train)
+            if step % 7 == 0:
+                window.put_back(None)
+                window.timer.run_out()
+                assert window.settings == window.trained[0]
+                assert window.loss.value_selected == "saturating"
+                check(window, train=replica.train)
 
 
-def test_a_run_that_overflows_is_told_and_the_next_one_shown():
-    window = opened(learning_rate=1e200, games=20)
-    check(window)
-    turn(window, "learning_rate", 0)
+def test_words_alone_of_a_run_that_cannot_be_shown_and_the_next_one_whole():
+    def train(model, settings):
+        if settings["discr_update"] == 50:
+            raise ValueError("too many numbers")
+        return gan.answer(model, settings)
+
+    window = opened(train=train, learning_rate=1e200, games=20)
+    check(window)  # overflows
+    window.sliders["learning_rate"].set_val(0)
+    turn(window, "discr_update", 50)
+    assert window.verdict.get_text() == "too many numbers"
+    assert not any(ax.get_visible() for ax in window.axes)
+    window.scrubber.set_val(10)
+    turn(window, "discr_update", 1)
     assert all(ax.get_visible() for ax in window.axes)
     check(window)
 
 
-def test_one_lost_number_is_told(monkeypatch):
-    model = gan.GAN(3, 1, 1)
-    history = model.train(model.draw(0))
-    history.objective[-1] = np.inf
-    monkeypatch.setattr(gan, "play_any", lambda *_: history)
-    assert gan.answer(model, {"seed": 0}) == (None, "Lost: the numbers of this run overflow.")
-
-
-def test_a_knob_trains_when_it_is_let_go(window, monkeypatch):
-    trained = []
-    monkeypatch.setattr(window, "train", lambda settings: trained.append(dict(settings)) or (None, "ran"))
-    knob = window.knobs["seed"]
-    knob.drag_active = True
-    turn(window, "seed", 5)
-    turn(window, "seed", 7)
-    assert not trained
-    knob.drag_active = False
-    release = MouseEvent("button_release_event", window.figure.canvas, 0, 0)
-    window.figure.canvas.callbacks.process("button_release_event", release)
-    assert [settings["seed"] for settings in trained] == [7]
-    window.figure.canvas.callbacks.process("button_release_event", release)  # of a click elsewhere
-    assert len(trained) == 1
-    monkeypatch.undo()
+def test_a_drag_is_followed_while_the_button_is_down_and_trains_once_for_all_that_waited(window):
+    ax, before = window.sliders["seed"].ax, len(window.trained)
+    mouse(window, "button_press", ax, 0.1)
+    for across in (0.2, 0.3, 0.4):
+        mouse(window, "motion_notify", ax, across)
+    assert len(window.trained) == before  # nothing while events wait
+    window.timer.run_out()
+    for across in (0.5, 0.6):
+        mouse(window, "motion_notify", ax, across)
+        window.timer.run_out()
+        check(window)
+    mouse(window, "button_release", ax, 0.6)
+    window.timer.run_out()
+    assert [settings["seed"] for settings in window.trained[before:]] == [40, 50, 59]
     window.put_back(None)
+    window.timer.run_out()
+    assert len(window.trained) == before + 4
 
 
-def test_scrubbing_draws_the_same_pixels_as_drawing_anew(window):
-    canvas = window.figure.canvas
-    canvas.draw()
-    window.scrubber.set_val(17)
-    moved = np.array(canvas.buffer_rgba())
-    canvas.draw()
-    np.testing.assert_array_equal(moved, np.array(canvas.buffer_rgba()))
+def test_scrubbing_shows_every_game_trains_nothing_and_leaves_no_trace(window):
+    before = len(window.trained)
+    for across, game in ((0.003, 1), (0.5, 30), (0.997, 60), (17 / 60, 17)):
+        mouse(window, "button_press", window.scrubber.ax, across)
+        mouse(window, "button_release", window.scrubber.ax, across)
+        assert window.scrubber.val == game
+        check(window)
+    assert len(window.trained) == before
+    window.figure.savefig(io.BytesIO(), dpi=31)  # at another resolution
+    other = opened()
+    other.scrubber.set_val(17)
+    np.testing.assert_array_equal(pixels(window), pixels(other))
+    turn(window, "seed", 3)
+    turn(window, "seed", 0)
+    np.testing.assert_array_equal(pixels(window), pixels(other))
+    for one in (window, other):  # a screen of twice the pixels
+        one.figure.set_dpi(100)
     window.scrubber.set_val(60)
-    assert (np.array(canvas.buffer_rgba()) != moved).any()
+    assert (pixels(window) != pixels(other)).any()
+    np.testing.assert_array_equal(pixels(window), pixels(opened(dpi=100)))
+    window.figure.set_dpi(50)
 
 
-def test_steps_and_rates_are_traced_once():
-    before = gan.play_any.experimental_get_tracing_count()
-    window = opened(games=31)
-    for name in ("discr_update", "learning_rate", "init_std", "seed"):
-        turn(window, name, 0)
-        turn(window, name, 3)
-    assert gan.play_any.experimental_get_tracing_count() == before + 1
+def test_home_and_back_show_the_run_that_is_shown(window):
+    toolbar = NavigationToolbar2(window.figure.canvas)
+    toolbar.push_current()
+    turn(window, "init_std", 5.0)
+    limits = [(ax.get_xlim(), ax.get_ylim()) for ax in window.axes]
+    for way in (toolbar.home, toolbar.back, toolbar.forward):
+        way()
+        assert [(ax.get_xlim(), ax.get_ylim()) for ax in window.axes] == limits
+    toolbar.push_current()
+    window.axes[0].set_xlim(0, 1)
+    toolbar.push_current()
+    toolbar.home()
+    assert [(ax.get_xlim(), ax.get_ylim()) for ax in window.axes] == limits
+    window.figure.canvas.toolbar = None
+    window.put_back(None)
+    window.timer.run_out()
 
 
-def test_without_a_display_it_is_saved_and_says_why(command, images, monkeypatch):
+@pytest.mark.parametrize("kind", ["svg", "pdf", "eps", "png"])
+def test_a_saved_file_has_all_that_moves(kind, monkeypatch, tmp_path):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    window, path = opened(noisy_gan.NoisyGAN), tmp_path / f"window.{kind}"
+
+    def saved():
+        with matplotlib.rc_context({"svg.hashsalt": ""}):
+            window.figure.savefig(path, dpi=40)
+        return re.sub(rb"(?s)/c\d+ \{.*?\} bind def\n|c\d+\n", b"", path.read_bytes())  # but EPS's clips: any number
+
+    whole = saved()
+    assert saved() == whole
+    for artist in (*itertools.chain(*(part.artists for part in window.moving)), window.verdict):
+        artist.set_visible(False)
+        assert saved() != whole
+        artist.set_visible(True)
+    assert saved() == whole
+
+
+def test_all_words_stand_apart_in_the_window_and_the_legend_has_every_label(either):
+    either.figure.canvas.draw()
+    (legend,) = either.figure.legends
+    labels = {label for ax in either.axes for label in ax.get_legend_handles_labels()[1]}
+    assert {text.get_text() for text in legend.get_texts()} == labels
+    boxes = [part.get_tightbbox() for part in (*either.figure.axes, legend, either.verdict)]
+    for box in boxes:
+        assert 0 <= box.x0 < box.x1 <= either.figure.bbox.x1
+        assert 0 <= box.y0 < box.y1 <= either.figure.bbox.y1
+    for one, other in itertools.combinations(boxes, 2):
+        assert not one.overlaps(other)
+
+
+def shown(**changed):
+    settings = START | {"games": 30} | changed
+    model = gan.GAN(**{name: value for name, value in settings.items() if name != "seed"})
+    knobs = {name: values for name, values in KNOBS.items() if name in settings}
+    return plots.explore(lambda chosen: gan.answer(model, chosen), settings, knobs)
+
+
+def test_one_game_without_a_warning_and_dark_settings_without_a_difference():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        light = shown(games=1)
+        with matplotlib.style.context("dark_background"):
+            assert shown(games=1) == light
+
+
+def test_a_window_fits_a_laptop_and_lives_until_it_is_closed(monkeypatch):
+    class Manager(FigureManagerBase):
+        """Of a toolkit."""
+
+    figures, sizes = [], []
+
+    def figure(figsize):
+        figures.append(plots._figure(figsize, matplotlib.rcParams["figure.dpi"], layout=None))
+        Manager(figures[0].canvas, 1)
+        return figures[0]
+
+    def show():
+        sizes.append(figures[0].bbox.size)
+        assert matplotlib.rcParams["text.color"] != "white"  # for what is drawn from now on
+
+    monkeypatch.setattr(pyplot, "figure", figure)
+    monkeypatch.setattr(pyplot, "show", show)
+    with matplotlib.style.context("dark_background"):
+        assert shown() == {}
+    ((width, height),) = sizes
+    assert width <= 1366
+    assert height <= 680  # 88 for title and toolbar
+    check(figures[0].explorer)
+
+
+@pytest.mark.parametrize("backend", ["agg", "svg", "pdf", "of no such name", "no server"])
+def test_without_a_window_its_picture_and_one_line_that_says_why(backend, monkeypatch, capfd):
+    def figure(figsize):
+        raise RuntimeError("there is\nno server")
+
+    with contextlib.ExitStack() as stack:
+        if backend in ("agg", "svg", "pdf"):
+            pyplot.switch_backend(backend)
+            stack.callback(pyplot.switch_backend, "agg")
+        elif backend == "no server":
+            monkeypatch.setattr(pyplot, "figure", figure)
+        else:
+            monkeypatch.setenv("MPLBACKEND", backend)
+        ((name, content),) = shown().items()
+    assert (name, content[:4]) == ("explore_{}.png", b"\x89PNG")
+    (line,) = capfd.readouterr().out.splitlines()
+    assert backend in line
+    assert not pyplot.get_fignums()
+
+
+def test_its_picture_is_saved(command, images, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")
     status, out, err = command("--explore", "--games=30", "--seed=3")
     assert (status, err) == (0, "")
     assert [path.name for path in images.iterdir()] == ["explore_30_1_1_seed3.png"]
-    assert "no display" in out
+    assert "is there a display" in out
 
 
 def test_run_without_it_builds_nothing_of_it(command, monkeypatch):
