@@ -1,0 +1,26 @@
+"""The README's game in plain NumPy prints, digit for digit, what the reports of `gan.py` print of the same runs."""
+
+import subprocess
+import sys
+
+from trained import README, code_blocks
+
+import gan
+import plots
+
+SETTINGS = [(1500, 1, 1, "saturating"), (500, 50, 1, "saturating"), (500, 1, 50, "saturating"), (500, 50, 1, "non-saturating")]
+
+
+def test_block_agrees_with_the_engine():
+    (block,) = (block for block in code_blocks(README.read_text(), "python") if "def play(" in block)
+    assert [line for line in block.splitlines() if "import" in line] == ["import numpy as np"]
+    assert len([line for line in block.splitlines() if line.strip()]) <= 26
+    command = [sys.executable, "-W", "error", "-c", block]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    for games, discr_update, gen_update, loss in SETTINGS:
+        model = gan.GAN(games, discr_update, gen_update, gen_loss=loss)
+        history = model.train(model.draw(0))
+        params = history.params[-1]
+        mean, std = plots.generated_mean(params), plots.generated_std(params)
+        assert printed.pop(0) == f"V {history.objective[-1]:.5g}, mean {mean:.4g}, std {std:.4g}"
+    assert printed == []
