@@ -47,11 +47,14 @@ PALE_BLUE, PALE_GREEN, PALE_RED = (tuple(0.6 + 0.4 * np.array(ink)) for ink in (
 GAME_COLORS = sns.blend_palette([(0.5, 0.7, 0.9), NAVY], as_cmap=True)
 DOT = {"marker": "o", "linestyle": "none", "markeredgecolor": "white", "markeredgewidth": 0.7, "zorder": 4}
 STILL_DPI, MOVING_DPI = 180, 100  # of figures, shown at half their size, and of the animation
-FRAME_EVERY, MOST_FRAMES = 20, 100  # games between frames of the animation, and how many it may have
-FIRST_FRAMES = (1, 2, 3, 5, 8, 13)  # games shown, too: a strong generator arrives in them
+FRAME_EVERY, MOST_FRAMES = 25, 100  # games between frames of the animation, and how many it may have
+FIRST_FRAMES = *range(1, 6), *range(6, 20, 2), *range(20, 50, 5), *range(50, 100, 10)  # shown, too: all starts fast
+FEW = 10  # games that a line alone would hardly show
 MOST_SHOWN, MOST_SEEDS, MOST_POINTS = 20, 30, 3000  # samples in a frame, thin lines of seeds, points of a path
 PLANE_ARROWS = (17, 13)  # arrows across and up the phase plane
-NOISE_HEIGHT, SEEN_HEIGHT, ARROW_GAP = -0.45, 0.05, 0.04  # of a frame, where D counts from 0 to 1
+NOISE_HEIGHT, SAMPLES_HEIGHT, SEEN_HEIGHT, ARROW_GAP = -0.65, -0.25, 0.07, 0.04  # of a frame, where D is 0 to 1
+PEAK = 0.4  # of the target's density beside D, whatever its standard deviation
+D_TICKS = {0: "D = 0:\ngenerated", 0.5: "D = 1/2", 1: "D = 1:\nreal"}
 NODES, REACH = 64, 8  # of the quadrature over the target, and the standard deviations that it covers
 BISECTIONS = 25  # of an interval that holds a crossing: the distance feels the square of what is left
 
@@ -165,12 +168,11 @@ class Scene(NamedTuple):
     games: np.ndarray  # (F,) games played
     objective: np.ndarray  # (F,)
     noise: np.ndarray  # (K,) z, the same in every frame
-    samples: np.ndarray  # (F, K) G(z)
+    params: np.ndarray  # (F, 4)
     real: np.ndarray  # (K,) x
     seen: tuple  # two arrays (F, K), real and generated samples as D sees them; empty if as they are
     grid: np.ndarray  # (M,) points of the axis
-    density: np.ndarray  # (M,) target density there
-    discriminator: np.ndarray  # (F, M) D there
+    target: object  # a frozen scipy.stats.norm
     path: np.ndarray  # (games + 1, 2) place in the phase plane, before the first game and after each
 
 
@@ -205,9 +207,9 @@ def phase_grid(scene, equilibrium):
 
 
 def frame_games(games):
-    """List the games to show: the first few, every 20th or, in a long run, fewer, and the last."""
+    """List the games to show: denser at first, then every 25th or, in a long run, fewer, and the last."""
     step = FRAME_EVERY * -(-games // (FRAME_EVERY * MOST_FRAMES))
-    return np.unique(np.minimum([*FIRST_FRAMES, *range(step, games, step), games], games))
+    return np.unique(np.minimum([*FIRST_FRAMES, *range(max(100, step), games, step), games], games))
 
 
 def scene(draws, history, target, games, seen=None):
@@ -215,26 +217,16 @@ def scene(draws, history, target, games, seen=None):
 
     seen: real and generated samples as D sees them, two arrays (F, K or more), if not as they are.
     """
-    noise = draws.z_gen[-1, -1, :MOST_SHOWN]
-    params = history.params[games - 1][..., None]
-    samples = params[:, 0] * noise + params[:, 1]
+    noise, real = draws.z_gen[-1, -1, :MOST_SHOWN], draws.x[:MOST_SHOWN]
+    objective, params = history.objective[games - 1], history.params[games - 1]
+    samples = params[:, :1] * noise + params[:, 1:2]
     shown = tuple(values[:, :MOST_SHOWN] for values in (() if seen is None else seen))
     low, high = min(0, target.mean() - 2.5 * target.std()), max(1, target.mean() + 2.5 * target.std())
     far = 1.5 * (high - low)  # beyond noise and data, which stay in sight whatever the samples do
     visited = np.clip(np.concatenate([samples, *shown], axis=None), low - far, high + far)
     grid = np.linspace(min(low, visited.min()) - 0.5, max(high, visited.max()) + 0.5, 300)
-    return Scene(
-        games=games,
-        objective=history.objective[games - 1],
-        noise=noise,
-        samples=samples,
-        real=draws.x[:MOST_SHOWN],
-        seen=shown,
-        grid=grid,
-        density=target.pdf(grid),
-        discriminator=special.expit(params[:, 2] * grid + params[:, 3]),
-        path=phase_point(np.vstack([draws.params, history.params])),
-    )
+    path = phase_point(np.vstack([draws.params, history.params]))
+    return Scene(games, objective, noise, params, real, shown, grid, target, path)
 
 
 STYLING = threading.RLock()  # settings belong to the process, not to a thread
@@ -294,23 +286,25 @@ def _label_ends(ax, labels):
 def draw_lines(ax, lines, constants=(), **settings):
     """Draw what a run recorded against games, and constants, each named at its end.
 
-    lines: (values (games,), name, color, linewidth); constants: (height, name, color).
+    lines: (values (games,), name or "", color, linewidth); constants: (height, name, color).
     """
     games = np.arange(1, len(lines[0][0]) + 1)
-    shown = slice(None, None, -(-len(games) // 100_000))  # a million would cost a gigabyte
+    few, shown = len(games) < FEW, slice(None, None, -(-len(games) // 100_000))  # a million would cost a gigabyte
     for values, _, color, width in lines:
-        ax.plot(games[shown], values[shown], color=color, linewidth=width)
+        ax.plot(games[shown], values[shown], color=color, linewidth=width, marker="." * few, clip_on=not few)
     for height, _, color in constants:
         ax.axhline(height, color=color, linewidth=0.9, linestyle="--", zorder=3)
     ax.set(**{"xlabel": "game", "xlim": (0, games[-1])} | settings)
-    ax.locator_params("x", nbins=4)  # room for the numbers of a long run
-    ends = [(np.median(values[-(len(games) // 20 + 1) :]), name, color) for values, name, color, _ in lines]
+    ax.locator_params("x", nbins=4, steps=(1, 2.5, 5, 10), integer=True)  # room for the numbers of a long run
+    if ax.get_yscale() == "linear":
+        ax.locator_params("y", nbins=5)
+    ends = [(np.median(values[-(len(games) // 20 + 1) :]), name, color) for values, name, color, _ in lines if name]
     _label_ends(ax, [*ends, *constants])
 
 
 def draw_frame(ax, scene):
-    """Draw the stage: noise below, the samples it becomes above it, the data, its density, and D. Gives a Moving."""
-    for height in (NOISE_HEIGHT, 0):
+    """Draw the stage: noise below, the samples it becomes beside the data, then the density and D. Gives a Moving."""
+    for height in (NOISE_HEIGHT, SAMPLES_HEIGHT):
         ax.axhline(height, color=BLACK, linewidth=0.8, zorder=1)
     ax.axhline(0.5, color=PALE_RED, linewidth=0.9, zorder=1)
     still = np.zeros_like(scene.noise)
@@ -319,44 +313,42 @@ def draw_frame(ax, scene):
         scene.noise, still + NOISE_HEIGHT, still, still, color=ARROW,
         angles="xy", scale_units="xy", scale=1, width=0.0015, headwidth=6, headlength=8, headaxislength=7,
     )  # fmt: skip
-    peak = max(1, scene.density.max())  # of a narrow target it would leave the picture
-    ax.plot(scene.grid, scene.density / peak, color=GREEN, label="target density" + ", scaled" * int(peak > 1))
-    ax.plot(scene.real, np.zeros_like(scene.real), color=GREEN, label="real samples x", **DOT)
+    density = scene.target.pdf(scene.grid) / scene.target.pdf(scene.target.mean())
+    ax.plot(scene.grid, PEAK * density, color=GREEN, label="target density, scaled")
+    ax.plot(scene.real, np.full_like(scene.real, SAMPLES_HEIGHT), color=GREEN, label="real samples x", **DOT)
     kinds = zip(scene.seen, ("x as D sees them", "G(z) as D sees them"), (PALE_GREEN, PALE_BLUE))
     seen = [ax.plot([], [], "o", color=color, markersize=4, label=label)[0] for _, label, color in kinds]
-    (samples,) = ax.plot(still, still, color=BLUE, label="generated samples G(z)", **DOT)
+    (samples,) = ax.plot(still, still + SAMPLES_HEIGHT, color=BLUE, label="generated samples G(z)", **DOT)
     (curve,) = ax.plot(scene.grid, 0 * scene.grid, color=NAVY, linewidth=1.8, label="discriminator D(x)")
     title = ax.set_title("Game")
     ax.set(xlim=scene.grid[[0, -1]], ylim=(NOISE_HEIGHT - 0.1, 1.05), xlabel="z, G(z), x")
-    ax.set_yticks([NOISE_HEIGHT, 0, 0.5, 1], ["noise", "generated 0", "D = 1/2", "real 1"])
+    ticks = {NOISE_HEIGHT: "noise", SAMPLES_HEIGHT: "samples"} | D_TICKS
+    ax.set_yticks([*ticks], ticks.values(), fontsize="small")
 
     def show(game):
         frame = np.searchsorted(scene.games, game, "right") - 1  # the last one that is not ahead of the game
-        arrows.set_UVC(scene.samples[frame] - scene.noise, still - NOISE_HEIGHT - ARROW_GAP)
-        samples.set_xdata(scene.samples[frame])
-        curve.set_ydata(scene.discriminator[frame])
+        w, b, slope, bias = scene.params[frame]
+        samples.set_xdata(w * scene.noise + b)
+        arrows.set_UVC(samples.get_xdata() - scene.noise, still + SAMPLES_HEIGHT - ARROW_GAP - NOISE_HEIGHT)
+        curve.set_ydata(special.expit(slope * scene.grid + bias))
         title.set_text(f"Game {scene.games[frame]}: objective {scene.objective[frame]:.3f}")
         for row, (dots, values) in enumerate(zip(seen, scene.seen), 1):
-            dots.set_data(values[frame], np.full(values.shape[1], row * SEEN_HEIGHT))
+            dots.set_data(values[frame], np.full(values.shape[1], SAMPLES_HEIGHT + row * SEEN_HEIGHT))
 
     show(scene.games[-1])
     return Moving(show, (arrows, *seen, samples, curve, title))
 
 
 def draw_phase(ax, path, equilibrium, field, predicted=None):
-    """Draw a run as a path in the plane of the generated mean and D's slope w', coloured by game. Gives a Moving.
+    """Draw a Scene's path in the plane of the generated mean and D's slope w', coloured by game. Gives a Moving.
 
-    path (games + 1, 2); equilibrium: a record with `params` (4,); field: four 2-D arrays, mean and
-    slope and what one game adds to them; predicted (P, 4): params of a run that theory predicts.
+    equilibrium, field, predicted: as in a Portrait.
     """
     mean, slope, *step = field
-    spans = [np.ptp(axis) or 1 for axis in (mean, slope)]
-    speed = np.hypot(*(part / span for part, span in zip(step, spans)))
-    slow = np.median(speed) + np.finfo(float).tiny
-    length = 0.75 / PLANE_ARROWS[0] * (0.4 + 0.6 * speed / (speed + slow))  # speeds differ by far more
+    size = np.hypot(*step) + np.finfo(float).tiny
     ax.quiver(
-        mean, slope, *(part * length / (np.hypot(*step) + (speed == 0)) for part in step), color=ARROW, pivot="mid",
-        angles="xy", scale_units="width", scale=1, width=0.003, headwidth=4, headlength=4, headaxislength=3.5, zorder=1,
+        mean, slope, *(part / size for part in step), color=ARROW, pivot="mid", angles="xy", scale_units="width",
+        scale=2 * PLANE_ARROWS[0], width=0.003, headwidth=4, headlength=4, headaxislength=3.5, zorder=1,
     )  # fmt: skip
     ax.plot([], [], color=GRAY, marker=r"$\rightarrow$", linestyle="none", markersize=11, label="a game's direction")
     stride = -(-len(path) // MOST_POINTS)
@@ -366,11 +358,14 @@ def draw_phase(ax, path, equilibrium, field, predicted=None):
         halo = [withStroke(linewidth=2.6, foreground="white")]
         ax.plot(*phase_point(predicted).T, ":", color=RED, path_effects=halo, zorder=3, label="predicted")
     goal = phase_point(equilibrium.params)
+    ax.axvline(goal[0], color=PALE_RED, linewidth=0.9, zorder=1)
+    ax.axhline(goal[1], color=PALE_RED, linewidth=0.9, zorder=1)
     ax.plot(*goal, "o", color=RED, mfc="none", markersize=9, mew=1.6, zorder=4, label="equilibrium")
     ax.plot(*path[0], "s", color=BLACK, markersize=5, zorder=3, label="start")
     (dot,) = ax.plot([], [], color=BLACK, markersize=5.5, label="now", **DOT)
     ax.set(xlim=(mean.min(), mean.max()), ylim=(slope.min(), slope.max()))
-    ax.set(xlabel="generated mean", ylabel="slope w' of D", title="Phase plane: the run as a path")
+    ax.set(xlabel="generated mean", ylabel="slope w' of D (above 0 the mean grows)")
+    ax.set_title("Phase plane: the run as a path")
     cuts = frame_games(len(path) - 1)
 
     def show(game):
@@ -386,12 +381,9 @@ def draw_phase(ax, path, equilibrium, field, predicted=None):
 
 def draw_objective(ax, objective):
     """Draw V (games,) against games, and on which side of -2 log 2 which player is ahead. Gives a Moving."""
-    low, high = min(objective.min(), DRAW), max(objective.max(), DRAW)
-    room = 0.15 * (high - low) or 0.1  # for the words above and below
-    ax.set_ylim(min(low - room / 3, DRAW - room), max(high + room / 3, DRAW + room))
-    draw_lines(ax, [(objective, "", BLACK, 0.8)], ylabel="V", title="Objective")
-    ax.axhline(DRAW, color=RED, zorder=1)
-    _label_ends(ax, [(DRAW, "↑ D wins\n-2 log 2\n↓ D is wrong", RED)])
+    ax.margins(y=0.15)  # room for the words above and below
+    draw = DRAW, "↑ D wins\n-2 log 2\n↓ D is wrong", RED
+    draw_lines(ax, [(objective, "", BLACK, 0.8)], [draw], ylabel="V", title="Objective")
     (dot,) = ax.plot([], [], color=BLACK, markersize=5.5, **DOT)
 
     def show(game):
@@ -407,7 +399,7 @@ def gif(portrait):
     scene = portrait.scene
     figure = _figure((10, 4.7), MOVING_DPI, layout=None)  # of known words: to measure them takes a fifth of the time
     stage, plane = figure.subplots(1, 2, width_ratios=(1.3, 1))
-    figure.subplots_adjust(left=0.1, right=0.985, bottom=0.22, top=0.94, wspace=0.17)
+    figure.subplots_adjust(left=0.09, right=0.985, bottom=0.22, top=0.94, wspace=0.2)
     moving = draw_frame(stage, scene), draw_phase(plane, scene.path, portrait.equilibrium, portrait.field)
     figure.legend(loc="lower center", ncols=6, columnspacing=1.2, handletextpad=0.4)
     for artist in (artist for part in moving for artist in part.artists):
@@ -424,7 +416,7 @@ def gif(portrait):
             for artist in part.artists:
                 artist.axes.draw_artist(artist)
         frames.append(_image(figure, colors))
-    times = [340 if game <= FIRST_FRAMES[-1] else 170 for game in scene.games[:-1]] + [2000]  # milliseconds
+    times = [340 if game < 20 else 200 for game in scene.games[:-1]] + [2000]  # milliseconds
     buffer, first, *others = io.BytesIO(), *frames
     first.save(buffer, "GIF", save_all=True, append_images=others, duration=times, loop=0, optimize=True)
     return buffer.getvalue()
@@ -443,20 +435,28 @@ def draw_turns(ax, objective, turns, period):
     _legend(ax)
 
 
+def draw_moments(ax, params, target):
+    """Draw mean and standard deviation of G(z), of params (games, 4), beside those of a frozen scipy.stats.norm."""
+    moments = [(generated_mean(params), "mean", BLUE, 1.5), (generated_std(params), "std", BLUE, 1.5)]
+    goals = (target.mean(), "target mean", GREEN), (target.std(), "target std", GREEN)
+    draw_lines(ax, moments, goals, ylabel="mean, std", title="Generated samples: quality, diversity")
+
+
 @style()
 def summary_figure(portrait):
-    """Compose the last frame of a Portrait, the objective with its wave, and both players' gradients."""
+    """Compose the last frame of a Portrait, the objective with its wave, the samples' moments, both gradients."""
     figure, history = _figure((9, 7)), portrait.history
-    axes = figure.subplots(2, 2)
-    draw_frame(axes[0, 0], portrait.scene)
-    _legend(axes[0, 0])
-    draw_objective(axes[0, 1], history.objective)
-    draw_turns(axes[0, 1], history.objective, portrait.turns, portrait.equilibrium.period)
-    for ax, player, gradient in zip(axes[1], ("D", "G"), (history.discr_gradient, history.gen_gradient)):
-        ax.set_yscale("log" if gradient.any() else "linear")
-        draw_lines(ax, [(gradient, "", PURPLE, 0.8)], ylabel="norm, log scale", title=f"Gradient of {player}")
-        ax.minorticks_off()
-        ax.yaxis.set_major_formatter("{x:g}")
+    (stage, objective), (moments, gradients) = figure.subplots(2, 2)
+    draw_frame(stage, portrait.scene)
+    _legend(stage)
+    draw_objective(objective, history.objective)
+    draw_turns(objective, history.objective, portrait.turns, portrait.equilibrium.period)
+    draw_moments(moments, history.params, portrait.scene.target)
+    norms = [(history.discr_gradient, "D", NAVY, 0.8), (history.gen_gradient, "G", ORANGE, 0.8)]
+    gradients.set_yscale("log" if np.any(norms[0][0] + norms[1][0]) else "linear")
+    draw_lines(gradients, norms, ylabel="norm, log scale", title="Gradients of the players")
+    gradients.minorticks_off()
+    gradients.yaxis.set_major_formatter("{x:g}")
     return figure
 
 
@@ -474,21 +474,21 @@ def draw_eigenvalues(ax, eigenvalues):
     small = max(np.median(size.min(axis=1)), 1e-6 * size.max(), 1e-300)  # the axis is linear below its decade
     ax.set_yscale("symlog", linthresh=10.0 ** np.floor(np.log10(small)))
     ax.axhline(0, color=BLACK, linewidth=1)
-    lines = zip(eigenvalues.T, names, (RED, ORANGE, GREEN, BLUE), np.ones(4))
+    lines = zip(eigenvalues.T, names, (NAVY, PURPLE, GRAY, ORANGE), np.ones(4))
     draw_lines(ax, list(lines), ylabel="eigenvalue", title=title)
     ax.yaxis.set_major_formatter("{x:g}")
 
 
 @style()
 def hessian_figure(portrait, eigenvalues):
-    """Compose the eigenvalues (games, 4) of the Hessian of V and a Portrait's path in the phase plane."""
+    """Compose a Portrait's path in the phase plane and the eigenvalues (games, 4) of the Hessian of V."""
     figure = _figure((9, 4.4))
     left, right = figure.subplots(1, 2)
-    draw_eigenvalues(left, eigenvalues)
     plane = portrait.scene.path, portrait.equilibrium, portrait.field, portrait.predicted
-    trail, dot = draw_phase(right, *plane).artists
+    trail, dot = draw_phase(left, *plane).artists
     dot.set_label("end")
-    figure.colorbar(trail, ax=right, label="game", pad=0.02)
+    figure.colorbar(trail, ax=left, pad=0.02).ax.set_title("game")
+    draw_eigenvalues(right, eigenvalues)
     figure.legend(loc="outside lower center", ncols=5, columnspacing=1.5)
     return figure
 
@@ -497,7 +497,7 @@ def hessian_figure(portrait, eigenvalues):
 def seeds_figure(games, objective, params, optimal, target):
     """Compose objective (F, S), generated mean and std of many seeds against games (F,), by their outcome.
 
-    params (F, S, 4); optimal (S,): whether a seed ended at the optimum; target: a frozen scipy.stats.norm.
+    params (F, S, 4); optimal (S,): whether V of a seed ended at the draw; target: a frozen scipy.stats.norm.
     """
     figure, thin = _figure((9, 3.6)), np.arange(len(optimal)) < MOST_SEEDS
     panels = (
@@ -505,15 +505,16 @@ def seeds_figure(games, objective, params, optimal, target):
         ("Generated mean", generated_mean(params), target.mean(), "target", GREEN),
         ("Generated std", generated_std(params), target.std(), "target", GREEN),
     )
+    few = {"marker": ".", "clip_on": False} if len(games) < FEW else {}
     for ax, (name, values, *goal) in zip(figure.subplots(1, 3), panels):
-        for outcome, ink, seeds in (("at the optimum", BLUE, optimal), ("elsewhere", ORANGE, ~optimal)):
-            ax.plot(games, values[:, seeds & thin], color=ink, linewidth=0.6, alpha=0.5)
+        for outcome, ink, seeds in (("at the draw", BLUE, optimal), ("elsewhere", ORANGE, ~optimal)):
+            ax.plot(games, values[:, seeds & thin], color=ink, linewidth=0.6, alpha=0.5, **few)
             if seeds.any():
-                label = f"{seeds.sum()} of {len(seeds)} seeds {outcome} after {games[-1]} games: median"
-                ax.plot(games, np.median(values[:, seeds], axis=1), color=ink, linewidth=2.2, label=label)
+                label = f"{seeds.sum()} of {len(seeds)} seeds {outcome} after game {games[-1]}: median"
+                ax.plot(games, np.median(values[:, seeds], axis=1), color=ink, linewidth=2.2, label=label, **few)
         ax.axhline(goal[0], color=goal[2], zorder=3)
         ax.set(xlabel="game", xlim=(0, games[-1]), title=name)
-        ax.locator_params("x", nbins=5)
+        ax.locator_params("x", nbins=4, steps=(1, 2.5, 5, 10), integer=True)
         _label_ends(ax, [goal])
     ax.plot([], [], color=GRAY, linewidth=0.6, label=f"the first {thin.sum()} seeds, one by one")
     figure.legend(handles=ax.get_legend_handles_labels()[0], loc="outside lower center", ncols=2)
@@ -522,30 +523,28 @@ def seeds_figure(games, objective, params, optimal, target):
 
 @style()
 def monitor_figure(history, target, saturating):
-    """Compose losses, D's accuracies, generated moments and distances from the target, against games.
+    """Compose losses, running means of D's accuracies, moments and distances from the target, against games.
 
-    history: a record with params (games, 4), objective and gen_loss (games,); target: a frozen
-    scipy.stats.norm; saturating: whether gen_loss is log(1 - D(G(z))). Accuracies are running means.
+    history: as in a Portrait; target: a frozen scipy.stats.norm; saturating: whether gen_loss is log(1 - D(G(z))).
     """
     figure, params, ends = _figure((9, 6.6)), history.params, generated_ends(history.params)
-    axes = figure.subplot_mosaic([["losses", "accuracy"], ["moments", [["divergence"], ["distance"]]]])
+    axes = figure.subplot_mosaic([["losses", [["kinds"], ["all"]]], ["moments", [["divergence"], ["distance"]]]])
     losses = [(-history.objective, "D's loss, -V", NAVY, 0.8), (history.gen_loss, "G's loss", ORANGE, 0.8)]
     rest = (DRAW / 2 if saturating else -DRAW / 2), "D = 1/2", RED
     draw_lines(axes["losses"], losses, [(-DRAW, "D = 1/2", RED), rest], ylabel="loss", title="Losses")
+    draw_moments(axes["moments"], params, target)
     window = -(-len(params) // 25)
     real, fake = 100 * ndimage.uniform_filter1d(accuracies(params, target), window, output=float)
-    both, real, fake = ((real + fake) / 2, "both", GRAY, 3), (real, "real", GREEN, 1.5), (fake, "generated", BLUE, 0.7)
-    settings = {"ylabel": f"right (%), mean of {window} games", "ylim": (-4, 104), "title": "Accuracy of D"}
-    draw_lines(axes["accuracy"], [both, real, fake], [(50, "guessing", RED)], **settings)
-    moments = [(generated_mean(params), "mean", BLUE, 1.3), (generated_std(params), "std", NAVY, 1.3)]
-    goals = (target.mean(), "target mean", GREEN), (target.std(), "target std", GREEN)
-    draw_lines(axes["moments"], moments, goals, ylabel="mean, std", title="Generated samples: quality, diversity")
-    divergence = jensen_shannon(target, *ends), "JSD (nats)", PURPLE, 2.2
+    settings = {"title": f"Accuracy of D (%), {window}-game mean", "ylim": (-6, 106)}
+    draw_lines(axes["kinds"], [(real, "real", GREEN, 2.2), (fake, "generated", BLUE, 1.3)], **settings)
+    draw_lines(axes["all"], [((real + fake) / 2, "all", NAVY, 1.5)], [(50, "guessing", RED)], ylim=(-6, 106))
+    divergence = jensen_shannon(target, *ends), "JSD (nats)", PURPLE, 1.8
     distance = wasserstein(target, *ends), "Wasserstein-1\n(units of x)", ORANGE, 1.8
-    settings = {"xlabel": "", "ylim": (0, 0.8), "title": "Distances from the target"}
+    settings = {"title": "Distances from the target", "ylim": (0, 0.8)}
     draw_lines(axes["divergence"], [divergence], [(np.log(2), "no overlap:\nlog 2", RED)], **settings)
-    axes["divergence"].tick_params(labelbottom=False)
     draw_lines(axes["distance"], [distance], ylim=(0, 1.1 * distance[0].max()))
+    for upper in ("kinds", "divergence"):
+        axes[upper].label_outer()
     return figure
 
 
@@ -590,13 +589,14 @@ def draw_slide(ax, target):
     mean, width = target.mean(), 2.4 * target.std()
     middle = np.linspace(mean - 10 * target.std(), mean, 400)
     ends = middle - width / 2, middle + width / 2
-    ax.plot(middle, jensen_shannon(target, *ends), color=BLUE, linewidth=2.5, label="JSD (nats)")
-    ax.plot(middle, kullback_leibler(target, *ends), color=PURPLE, label="KL(generated, data) (nats)")
+    ax.plot(middle, jensen_shannon(target, *ends), color=PURPLE, linewidth=2.5, label="JSD (nats)")
+    ax.plot(middle, kullback_leibler(target, *ends), color=GRAY, label="KL(generated, data) (nats)")
     ax.plot(middle, wasserstein(target, *ends), color=ORANGE, label="Wasserstein-1 (units of x)")
     ax.axhline(np.log(2), color=RED, linestyle="--", label="log 2: JSD without overlap")
-    why = "Why not KL? It needs both densities;\na GAN has only samples. The other,\nKL(data, generated), is infinite."
-    ax.text(0.98, 0.97, why, color=PURPLE, fontsize="small", ha="right", va="top", transform=ax.transAxes)
-    ax.set(xlabel=f"middle of the generated samples; the data's is {mean:g}", ylabel="distance, log scale")
+    why = "KL(generated, data) is finite, but huge far off."
+    why += "\nKL(data, generated) is infinite: G never\nmakes some of what the data have."
+    ax.text(0.02, 0.03, why, color=GRAY, fontsize="small", transform=ax.transAxes)
+    ax.set(xlabel=f"middle of the generated samples; the data's is {mean:g}", ylabel="distance: nats, or units of x")
     ax.set(xlim=middle[[0, -1]], ylim=(0.06, 100), yscale="log", title="(c) JSD is flat where it should pull")
     ax.yaxis.set_major_formatter("{x:g}")
     _legend(ax)
@@ -606,13 +606,13 @@ def draw_best_discriminator(ax, target, middle, width, words):
     """Draw the target's density and D* against a uniform generator; words, with V*, are the title."""
     low, high = middle - width / 2, middle + width / 2
     left, right = target.mean() - 6 * target.std(), target.mean() + 4 * target.std()
-    edges = np.nextafter([low, low, high, high], [low, -np.inf, high, np.inf])
-    grid = np.union1d(np.linspace(left, right, 1000), edges)
+    grid = np.linspace(left, right, 2001)
     ax.axvspan(low, high, color=BLUE, alpha=0.2, linewidth=0, label="generated samples G(z)")
     ax.plot(grid, target.pdf(grid), color=GREEN, label="target density")
     ax.plot(grid, best_discriminator(target, low, high, grid), color=NAVY, label="best discriminator D*")
     ax.axhline(0.5, color=RED, label="equilibrium: D = 1/2")
-    ax.set(xlim=(left, right), ylim=(0, 1.06), yticks=(0, 0.5, 1), yticklabels=["generated 0", "1/2", "real 1"])
+    ax.set(xlim=(left, right), ylim=(0, 1.06))
+    ax.set_yticks([*D_TICKS], D_TICKS.values(), fontsize="small")
     ax.set_title(f"{words}: V* = {best_objective(target, low, high):.4f}", fontsize="small")
 
 
