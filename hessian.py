@@ -429,7 +429,7 @@ def closing_report(model, draws, history, eigenvalues, equilibrium):
     values, there = ", ".join(f"{value:.2g}" for value in eigenvalues[-1]), equilibrium.params
     return [
         f"After {model.games} games: {ending(history, draws.x, equilibrium)}",
-        f"  objective V                 {history.objective[-1]:.5g}; a draw is -2 log 2 = {plots.DRAW:.5g}",
+        f"  objective V                 {history.objective[-1]:.5g}, a draw is -2 log 2 = {plots.DRAW:.5g}",
         f"  generated mean, std         {plots.generated_mean(params):.4g}, {plots.generated_std(params):.4g}",
         f"  real samples' mean, std     {draws.x.mean():.4g}, {draws.x.std():.4g}",
         f"  D on real, on generated     {real:.3f}, {fake:.3f}",

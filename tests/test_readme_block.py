@@ -8,7 +8,12 @@ from trained import README, code_blocks
 import gan
 import plots
 
-SETTINGS = [(1500, 1, 1, "saturating"), (500, 50, 1, "saturating"), (500, 1, 50, "saturating"), (500, 50, 1, "non-saturating")]
+SETTINGS = [
+    (1500, 1, 1, "saturating"),
+    (500, 50, 1, "saturating"),
+    (500, 1, 50, "saturating"),
+    (500, 50, 1, "non-saturating"),
+]
 
 
 def test_block_agrees_with_the_engine():
