@@ -340,21 +340,27 @@ def at_draw(objective):
 def endings(history, x, period):
     """Say in a word where runs ended, of S seeds, with real samples x (S, N) and predicted turns (S,): (S,).
 
-    Lost are numbers that overflow. Stalled: D tells real from generated. Flipping: D oversteps, and does worse than a
-    coin. Settled: V is at the draw, and the mean near the data's. Circling: the mean has passed the data's, and come
-    back. Passing: V is at the draw, but no turn is made. A turn that cannot be seen counts as LAST_GAMES.
+    The words are those of ENDS; the first that fits is taken. Lost: the numbers overflow. Stalled: D tells real from
+    generated. Flipping: over the last turn V is worse than a draw, and jumps: D oversteps. Settled: V is at the draw
+    and the mean near the data's for half a turn. Circling: the mean has passed the data's, and come back. Passing: V
+    is at the draw while the mean goes past. A turn that is short or cannot be seen counts as LAST_GAMES.
     """
+
+    def over_last(turns, statistic, values):
+        games = np.fmax(turns * period, LAST_GAMES).round()
+        return np.array([statistic(run[-int(min(last, len(run))) :]) for run, last in zip(values.T, games)])
+
     objective, params = history.objective, history.params
-    before_end = np.arange(len(objective))[::-1, None]
-    turn, half = np.fmax(period, LAST_GAMES), np.fmax(period / 2, LAST_GAMES)
-    miss, last = plots.generated_mean(params) - x.mean(axis=-1), objective[-LAST_GAMES:].mean(axis=0)
+    miss = plots.generated_mean(params) - x.mean(axis=-1)
+    jumps = np.abs(np.diff(objective, axis=0, prepend=objective[:1]))
+    crossed = (miss[1:] * miss[:-1] < 0).sum(axis=0)
     cases = [
         ~np.isfinite(objective).all(axis=0) | ~np.isfinite(params).all(axis=(0, 2)),
-        last > STALL,
-        objective.mean(axis=0, where=before_end < turn) < plots.DRAW - NEAR,
-        at_draw(objective) & (np.abs(miss).max(axis=0, where=before_end < half, initial=0) < MISS),
-        (miss[1:] * miss[:-1] < 0).sum(axis=0) > 1,
-        at_draw(objective),
+        objective[-LAST_GAMES:].mean(axis=0) > STALL,
+        (over_last(1, np.median, objective) < plots.DRAW - NEAR) & (over_last(1, np.median, jumps) > NEAR),
+        at_draw(objective) & (over_last(1 / 2, np.max, np.abs(miss)) < MISS),
+        crossed > 1,
+        at_draw(objective) & (crossed > 0),
     ]
     return np.select(cases, ENDS[:-1], ENDS[-1])
 
