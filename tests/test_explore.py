@@ -84,10 +84,8 @@ def check(window, kind=gan.GAN, train=gan.GAN.train):
     np.testing.assert_allclose(d, 1 / (1 + np.exp(-(a * x + c))), rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(lines["now"].get_xydata(), [[w / 2 + b, a]], rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(objective.lines[0].get_ydata(), history.objective[:game], rtol=1e-7, atol=1e-9)
-    end = history.objective[-50:].mean()
-    ending = "at the optimum" if abs(end + 2 * np.log(2)) < 0.05 else "stalled" if end > -0.1 else "circling"
     there = hessian.equilibrium(model, draws.x, history.params[-1])
-    assert words == f"Ends {ending}. A deviation {hessian.fate(there)}."
+    assert words == f"Ends {hessian.ending(history, draws.x, there)}. A small swing {hessian.fate(there)}."
 
 
 def turn(window, name, value):

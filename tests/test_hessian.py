@@ -371,7 +371,15 @@ def test_at_draw_from():
 
 
 ALL, LAST, SOME = slice(None), slice(-50, None), slice(0, 300, 2)
-WINDOWS = (120, 120), (np.nan, 50), (30, 50), (5000, 400)  # a turn, and the games at the end that are looked at
+WINDOWS = (120, 120), (np.nan, 50), (30, 50)  # a turn, and the games at the end that are looked at
+
+
+def flips(level, jump, games=ALL):
+    """V jumps to and fro about a level, in games that are counted from the end."""
+    start = games.start or 0
+    return [(games, level - jump / 2), (slice(start, games.stop, 2), level + jump / 2)]
+
+
 ENDINGS = [  # the word; the predicted turn; what V is in some of 400 games, else at the draw; the mean's miss, else 0.1
     ("settled", 120, [], []),
     ("lost", 120, [(LAST, 0), (3, np.inf)], []),
@@ -381,21 +389,27 @@ ENDINGS = [  # the word; the predicted turn; what V is in some of 400 games, els
     ("on the way", 120, [(LAST, -0.101)], []),
     ("stalled", 120, [(LAST, -0.15), (slice(-20, None), 0)], []),  # its mean is -0.09, the median -0.15
     ("on the way", 120, [(LAST, 0), (slice(-20, None), -0.3)], []),  # -0.12 and 0
-    ("stalled", 120, [(slice(350), -9), (LAST, 0)], [(SOME, -0.1)]),  # before flipping and circling
+    ("stalled", 120, [*flips(-9, 1, slice(350)), (LAST, 0)], [(SOME, -0.1)]),  # before flipping and circling
     ("on the way", 120, [(-51, 70), (LAST, -0.12), (-1, 0)], []),
-    ("flipping", 120, [(ALL, DRAW - 0.051)], [(SOME, -0.1)]),  # before circling
-    ("settled", 120, [(ALL, DRAW - 0.049)], []),
-    *[("flipping", turn, [(-games, DRAW - games * 0.051)], []) for turn, games in WINDOWS],  # before settled
-    *[("settled", turn, [(-games, DRAW - games * 0.049)], []) for turn, games in WINDOWS],
-    *[("settled", turn, [(-games - 1, -99)], []) for turn, games in WINDOWS[:3]],
+    ("flipping", 120, flips(DRAW - 0.051, 0.3), [(SOME, -0.1)]),  # before circling
+    ("settled", 120, flips(DRAW - 0.049, 0.3), []),
+    ("flipping", 120, flips(DRAW - 0.2, 0.051), []),
+    ("on the way", 120, flips(DRAW - 0.2, 0.049), []),
+    ("on the way", 120, [(ALL, DRAW - 0.2), (-60, 99)], []),  # one jump, whose mean would count
+    ("settled", 120, flips(-99, 1, slice(-110, -70)), []),  # a third of a turn, whose mean would count
+    *[("flipping", turn, flips(-3, 1, slice(-games, 400 - games * 4 // 10)), []) for turn, games in WINDOWS],
+    *[("settled", turn, flips(-3, 1, slice(-2 * games, -games)), []) for turn, games in WINDOWS],
+    ("flipping", 5000, flips(-3, 1, slice(-400, -150)), []),  # before settled; a turn ends with the run
     ("settled", 120, [(LAST, DRAW + 0.049)], []),
     ("on the way", 120, [(LAST, DRAW + 0.051)], []),
     ("settled", 240, [], [(slice(-120), 9), (slice(-120, None), -0.249)]),
     ("passing", 240, [], [(slice(-120), 9), (slice(-120, None), -0.251)]),
-    *[("passing", 2 * turn, [], [(-games, 0.26)]) for turn, games in WINDOWS],
-    *[("settled", 2 * turn, [], [(-games - 1, 0.26)]) for turn, games in WINDOWS[:3]],
+    *[("passing", 2 * turn, [], [(slice(100), -3), (-games, 0.26)]) for turn, games in WINDOWS],
+    *[("settled", 2 * turn, [], [(slice(100), -3), (-games - 1, 0.26)]) for turn, games in WINDOWS],
+    ("on the way", 5000, [], [(0, 0.26)]),
     ("settled", 120, [], [(SOME, -9)]),  # before circling
     ("passing", 120, [], [(ALL, 0.3), (slice(200), -3)]),  # the mean has passed once
+    ("on the way", 120, [], [(ALL, 0.3)]),  # never
     ("circling", 120, [], [(ALL, -0.3), (slice(100, 300), 3)]),  # twice, and V at the draw
     ("circling", 120, [(LAST, -1)], [(350, -0.1)]),
     ("on the way", 120, [(LAST, -1)], [(slice(350), -3)]),

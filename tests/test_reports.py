@@ -65,7 +65,7 @@ def test_of_one_run():
     there = hessian.Equilibrium(np.array([-2.5, 6.25, 0, 0]), None, turning, np.array(62.8), np.array(0.728), 0.22642)
     assert list(table(hessian.closing_report(model, draws, history, eigenvalues, there)).items()) == [
         ("After 3 games: on the way", ""),
-        ("objective V", "-0.875; a draw is -2 log 2 = -1.3863"),
+        ("objective V", "-0.875, a draw is -2 log 2 = -1.3863"),
         ("generated mean, std", "5, 0.5774"),
         ("real samples' mean, std", "5, 2.16"),
         ("D on real, on generated", "0.447, 0.536"),

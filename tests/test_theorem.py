@@ -119,7 +119,7 @@ def test_no_single_game_moves_only_the_collapsed_generator():
 
 def test_readme_states_this_cubic():
     prose = " ".join(Path(hessian.__file__).with_name("README.md").read_text().split())
-    assert r"\lambda^3 + \frac{K}{2} \lambda^2 + (\frac{s^2}{4} + \frac{5}{16}) \lambda + \frac{5}{32} = 0" in prose
+    assert r"\lambda^3 + \frac{K}{2} \lambda^2 + \left(\frac{s^2}{4} + \frac{5}{16}\right) \lambda + \frac{5}{32} = 0" in prose
     assert "product 5/32 > 0 and a negative sum" in prose
 
 
