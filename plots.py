@@ -700,6 +700,8 @@ class Explorer:
             ax.set_visible(run is not None)
             for artist in [*ax.lines, *ax.collections, *ax.texts]:  # ax.clear() would take 15 ms more
                 artist.remove()
+            ax.relim()
+            ax.autoscale()
         if run:
             stage, phase, objective = self.axes
             self.moving = [
