@@ -47,12 +47,12 @@ with _quiet():
 tf.get_logger().setLevel("ERROR")  # no warnings that a process with many models compiles many times
 
 
-
 def own_process():
     """Make a script's process quick, small and quiet. At a prompt or in a notebook the process is not the script's."""
     if not hasattr(sys, "ps1"):
         gc.freeze()  # what is imported stays: not to look through it again saves a tenth of a run
-        tf.config.set_visible_devices([], "GPU")  # not even its memory is taken
+        with contextlib.suppress(RuntimeError):  # a second run in one process, under a debugger
+            tf.config.set_visible_devices([], "GPU")  # not even its memory is taken
         with _quiet():
             tf.function(lambda: 0, jit_compile=True)()  # the first compilation has words of its own
     gc.enable()
@@ -141,8 +141,6 @@ def run_hessians(model, draws, history, last=None):
 # ---------------------------------------------------------------- the equilibria of the game, exactly
 
 SEEN = 0.1  # a swing of which half a turn leaves less cannot be seen to turn
-
-
 LINE = np.array([1, -1 / 2, 0, 0]) / np.sqrt(5 / 4)  # the direction of the line of equilibria, which a game keeps
 
 
@@ -180,8 +178,9 @@ def equilibrium(model, x, params):
 def largest_rate(expected, discr_update, gen_update):
     """Compute the smallest learning rate from which on a deviation grows, near equilibria (..., 4, 4): (...,).
 
-    expected: Hessians of V. For one step of G it is D's own limit, 4 / K with K = 1 + m^2 + s^2; beyond that limit
-    no number of steps is stable, and below it stability may come and go, so that a grid looks for the first loss.
+    expected: Hessians of V. With one step of G, and m^2 well above 1, it is D's own limit, 4 / K with
+    K = 1 + m^2 + s^2. No rate beyond 2 over D's steepest curvature is stable; below it stability may come and go,
+    so that a grid looks for the first loss.
     """
 
     def grows(rates):

@@ -654,7 +654,7 @@ class Explorer:
             box, place = figure.add_axes((0.635, 0.28 - 0.045 * row, 0.14, 0.035)), values.index(settings[name])
             slider = Slider(box, name.replace("_", " "), 0, len(values) - 1, valinit=place, valstep=1, color=GRAY)
             slider.on_changed(lambda place, name=name, values=values: self.turn(name, values[int(place)]))
-            slider.label.set_x(-0.04)
+            slider.label.set_x(-0.06)
             self.sliders[name] = slider
         losses, box = knobs["gen_loss"], figure.add_axes((0.865, 0.195, 0.12, 0.12))
         self.loss = RadioButtons(box, losses, losses.index(settings["gen_loss"]))
