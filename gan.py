@@ -23,7 +23,6 @@ TARGET_STD = 1.0  # its standard deviation
 
 import argparse
 import contextlib
-import copy
 import dataclasses
 import functools
 import gc
@@ -125,16 +124,16 @@ class GAN:
         """Differentiate G's loss by G's weight and bias: through D, down to what G made."""
         return hessian.gradient(lambda gen: self.generator_loss(gen, discr, batch, z), gen)
 
-    def play(self, params, batch):
+    def play(self, params, batch, discr_update, learning_rate):
         """Play one game, a variant of Algorithm 1: params as D's last step met them, and after the game."""
         gen, discr = params[..., :2], params[..., 2:]
         met, step = discr, 0
-        while step < self.discr_update:  # D climbs V: all its steps on one batch of noise
-            met, discr = discr, discr + self.learning_rate * self.discr_slope(gen, discr, batch, batch.z_discr)
+        while step < discr_update:  # D climbs V: all its steps on one batch of noise
+            met, discr = discr, discr + learning_rate * self.discr_slope(gen, discr, batch, batch.z_discr)
             step += 1
         met = tf.concat([gen, met], axis=-1)
         for z in batch.z_gen:  # G descends its loss: each step on fresh noise
-            gen -= self.learning_rate * self.gen_slope(gen, discr, batch, z)
+            gen -= learning_rate * self.gen_slope(gen, discr, batch, z)
         return met, tf.concat([gen, discr], axis=-1)
 
     def train(self, draws, report=lambda first, part: None):
@@ -164,7 +163,14 @@ class GAN:
         )
 
     def __post_init__(self):
-        check_settings(self)
+        for field in dataclasses.fields(self):
+            if hasattr(field.type, "__metadata__"):
+                try:
+                    object.__setattr__(self, field.name, read(field.type, getattr(self, field.name)))
+                except Refusal as refusal:
+                    raise ValueError(f"{field.name} {refusal}") from None
+        if count_numbers(self) > MOST_NUMBERS:
+            raise ValueError(f"games * num_samples * (gen_update + 1) must be at most {MOST_NUMBERS}")
 
     def deal(self, draws, games):
         """Pick the batch of one game, by its index, or of several; all games share params and x."""
@@ -183,13 +189,6 @@ COMPILED = {}  # loops, by what `list_operations` gives
 MOST_COMPILED = 32  # of some 4 MB each
 
 
-def with_numbers(model, discr_update, learning_rate):
-    """Copy a model with tensors in the place of two numbers: compiled code takes them with the draws."""
-    model = copy.copy(model)
-    vars(model).update(discr_update=discr_update, learning_rate=learning_rate)
-    return model
-
-
 def list_operations(model, draws):
     """List what a game of one step of each player computes: models that agree in it can share their compiled code.
 
@@ -198,7 +197,7 @@ def list_operations(model, draws):
     empty = lambda values: tf.compat.v1.placeholder(tf.float64, np.shape(values))
     with tf.Graph().as_default() as graph:
         batch = model.deal(type(draws)(*map(empty, draws)), 0)
-        with_numbers(model, 1, empty(0)).play(batch.params, batch._replace(z_gen=[batch.z_gen[0]]))
+        model.play(batch.params, batch._replace(z_gen=[batch.z_gen[0]]), 1, empty(0))
         players = batch.params[..., :2], batch.params[..., 2:], batch
         model.objective(*players, batch.z_discr), model.generator_loss(*players, batch.z_gen[0])  # recorded at least
     return type(model), graph.as_graph_def().SerializeToString(deterministic=True)
@@ -216,10 +215,13 @@ def record(model, draws, met, params):
     )
 
 
-def play_games(model, draws):
-    """Play a game on each batch of the draws: their History. XLA makes one compiled loop of this and of `GAN.play`."""
+def play_games(model, draws, *numbers):
+    """Play a game on each batch of the draws: their History. XLA makes one compiled loop of this and of `GAN.play`.
+
+    numbers: steps of D and learning rate, tensors, so that what is compiled serves all values of them.
+    """
     params, x, *by_game = draws
-    play = lambda last, batch: model.play(last[1], type(draws)(last[1], x, *batch))
+    play = lambda last, batch: model.play(last[1], type(draws)(last[1], x, *batch), *numbers)
     return record(model, draws, *tf.scan(play, tuple(by_game), (params, params)))
 
 
@@ -230,8 +232,7 @@ def play_compiled(model, draws):
     if compiled is None:
         if len(COMPILED) >= MOST_COMPILED:
             COMPILED.clear()
-        play = lambda draws, *numbers: play_games(with_numbers(model, *numbers), draws)
-        compiled = COMPILED[kind] = tf.function(play, jit_compile=True)
+        compiled = COMPILED[kind] = tf.function(functools.partial(play_games, model), jit_compile=True)
     with tf.device("CPU"):  # thousands of tiny steps: a GPU would take longer
         return compiled(draws, tf.constant(model.discr_update), tf.constant(model.learning_rate, tf.float64))
 
@@ -301,12 +302,9 @@ def run_seeds(model, first_seed, seeds):
 
 
 def answer(model, settings):
-    """Train with the settings of the window: its Portrait, or None if there is none, and how it ends, in words."""
+    """Train with the settings of the window: its Portrait, or None if it overflows, and in words how it ends."""
     seed, settings = settings["seed"], {name: value for name, value in settings.items() if name != "seed"}
-    try:
-        model = dataclasses.replace(model, **settings)
-    except ValueError as refusal:
-        return None, str(refusal)
+    model = dataclasses.replace(model, **settings)
     draws = model.draw(seed)
     history = model.train(draws)
     if not all(np.isfinite(values).all() for values in history):
@@ -345,18 +343,6 @@ def read(kind, value):
 def count_numbers(model):
     """Count the noise that a run of a model draws."""
     return model.games * model.num_samples * (model.gen_update + 1)
-
-
-def check_settings(model):
-    """Read a model's settings as plain numbers. ValueError names one that is not allowed."""
-    for field in dataclasses.fields(model):
-        if hasattr(field.type, "__metadata__"):
-            try:
-                object.__setattr__(model, field.name, read(field.type, getattr(model, field.name)))
-            except Refusal as refusal:
-                raise ValueError(f"{field.name} {refusal}") from None
-    if count_numbers(model) > MOST_NUMBERS:
-        raise ValueError(f"games * num_samples * (gen_update + 1) must be at most {MOST_NUMBERS}")
 
 
 def file_name(prefix, model, seed, seeds):

@@ -10,7 +10,10 @@ sys.path.insert(0, str(ROOT))
 from processes import start_all  # noqa: E402
 
 import gan  # noqa: E402
+import hessian  # noqa: E402
 import plots  # noqa: E402
+
+hessian.own_process()
 
 
 @pytest.fixture(scope="session", autouse=True)

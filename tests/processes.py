@@ -78,10 +78,10 @@ def die_importing(folder):
 
 
 def interrupt_training(folder):
-    """Press Ctrl-C in the middle of a long run, at its eighth line."""
+    """Press Ctrl-C in the middle of a long run, at its fortieth line."""
     copy_scripts(folder)
     process = start(folder, "gan.py", "--games", "1000000", "--discr-update", "5")
-    lines = [process.stdout.readline() for _ in range(8)]
+    lines = [process.stdout.readline() for _ in range(40)]
     process.send_signal(signal.SIGINT)
     pressed = time.monotonic()
     return finish(process, folder, out="".join(lines)), time.monotonic() - pressed
