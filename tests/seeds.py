@@ -24,9 +24,17 @@ def setting(name):
     return pytest.fixture(scope="session", name=name)(lambda trained: trained[name].result())
 
 
-strong_8000, strong_unseen, normal, strong, strong_other, noisy, generators, normal_other, normal_4000 = map(
-    setting, SETTINGS
-)
+globals().update({name: setting(name) for name in SETTINGS})
+
+
+@pytest.fixture(scope="session")
+def strong(thousand):
+    return thousand.select(slice(100))
+
+
+@pytest.fixture(scope="session")
+def noisy(noises):
+    return noises[-1]
 
 
 @pytest.fixture(scope="session")
