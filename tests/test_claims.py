@@ -61,11 +61,11 @@ def check_shares(cell, *whiches):
 
 
 def test_words_and_the_numbers_in_them(readme, prose):
-    near, ten, stall = only(
-        r"over the last 50 games, is within (\d\.\d+) of .* mean of any (\w+) games .* \*\*Arrives\*\*: V is below (-\S+)",
-        section(readme, "The words"),
+    text = section(readme, "The words")
+    last, near, ten, arrives = only(
+        r"last (\d+) games, is within (\S+) of .* any (\w+) games .* below (-\d\.\d+) for", text
     )
-    assert (float(near), ten, float(stall), hessian.LAST_GAMES) == (hessian.NEAR, "ten", -0.5, 50)
+    assert (int(last), float(near), ten, float(arrives)) == (hessian.LAST_GAMES, hessian.NEAR, "ten", -0.5)
     words = re.findall(r"^\| ([a-z ]+) \|", readme.partition("### Seven words")[2].partition("###")[0], re.MULTILINE)
     assert words == ["word", *hessian.ENDS]
     last, stall = only(r"over the last (\d+) games, is above (-\S+): D is sure", prose)
@@ -75,13 +75,13 @@ def test_words_and_the_numbers_in_them(readme, prose):
 
 def test_1_normal_setting_converges(cells, normal, normal_4000):
     (low, high), edge = map(float, only(r"from game (\d+) on.*below (\d+\.\d+);", cells[1])), normal.outcomes.edge
-    check_shares(cells[1], normal.at_draw)
-    assert typical(normal.outcomes.draw_from[normal.at_draw]) == pytest.approx(low, rel=0.03)
-    late = ~normal.at_draw
+    check_shares(cells[1], normal.at_draw())
+    assert typical(normal.outcomes.draw_from[normal.at_draw()]) == pytest.approx(low, rel=0.03)
+    late = ~normal.at_draw()
     assert late.sum() >= 4
     assert edge[late].max() < high < edge[late].max() + 0.001
     assert "after 4000 games they are there, too" in cells[1]
-    assert normal_4000.at_draw[late].all()
+    assert normal_4000.at_draw()[late].all()
 
 
 def test_2_discriminator_is_nearly_half(cells, normal):
@@ -92,20 +92,20 @@ def test_2_discriminator_is_nearly_half(cells, normal):
 
 def test_3_to_5_what_the_hessian_says(cells, normal, strong, thousand):
     check_shares(cells[3], normal.outcomes.definiteness == "indefinite")
-    check_shares(cells[4], strong.outcomes.end == "stalled", strong.at_draw, thousand.at_draw)
+    check_shares(cells[4], strong.outcomes.end == "stalled", strong.at_draw(), thousand.at_draw())
     check_shares(cells[5], strong.outcomes.definiteness == "negative definite")
 
 
 def test_6_slow_rather_than_converged(cells, strong_8000):
     games = [int(number) for number in re.findall(r"\d+(?=,| games)", cells[6].split(":")[0])]
     assert games == [500, 1000, 2000, 4000, 8000]
-    check_shares(cells[6], *(hessian.at_draw(strong_8000.history.objective[:number]) for number in games))
+    check_shares(cells[6], *(strong_8000.at_draw(number) for number in games))
 
 
 def test_7_strong_generator_is_faster_in_games(cells, readme, generator, normal, normal_4000):
-    numbers = [int(number.replace(",", "")) for number in re.findall(r"\d+,?\d*(?= on|; | games| steps)", cells[7])]
-    early, late, mean, steps, mean_late, steps_late = (*numbers[:1], *numbers[-5:])
-    check_shares(cells[7], generator.at_draw)
+    numbers = only(r"game (\d+) on \(.*: (\d+)\. .* game (\d+) on, (\S+) steps; normal: (\d+) games, (\S+) ", cells[7])
+    early, late, mean, steps, mean_late, steps_late = (int(number.replace(",", "")) for number in numbers)
+    check_shares(cells[7], generator.at_draw())
     assert typical(generator.outcomes.draw_from) == early
     assert typical(normal.outcomes.draw_from) == pytest.approx(late, rel=0.03)
     assert np.median(generator.within(0.25)) == mean
@@ -116,36 +116,31 @@ def test_7_strong_generator_is_faster_in_games(cells, readme, generator, normal,
     assert f"{round(steps, -2):,} steps against {steps_late:,}" in text
     assert "overshoots once and is there" in text
     assert np.median(generator.miss.max(axis=0)) > 0.5
-    back = [run[run.argmax() :].min() for run in generator.miss.T]
-    assert np.mean(np.array(back) > -0.25) > 0.9
+    assert np.mean([run[run.argmax() :].min() > -0.25 for run in generator.miss.T]) > 0.9
     assert "closer than 0.1 the mean does not stay" in text
     assert np.mean(np.abs(generator.miss[-100:]).max(axis=0) > 0.1) > 0.8
 
 
 def test_8_bad_start(cells, readme, wild, wild_generator):
-    shares = [
-        hessian.at_draw(runs.history.objective[:games]) for games in (500, 4000) for runs in (wild_generator, wild)
-    ]
-    check_shares(cells[8], *shares)
+    check_shares(cells[8], *(runs.at_draw(games) for games in (500, 4000) for runs in (wild_generator, wild)))
     text = section(readme, "Strong generator")
     assert "first weights fifty times larger" in text
     assert wild.model.init_std == wild_generator.model.init_std == 50 * gan.INIT_STD
-    early = only(r"(\d+)% of 100 runs are near a draw here, (\d+)% in the normal setting", text)
-    printed = *early, *only(r"after 4000 games it is (\d+)% against (\d+)%", text)
+    printed = only(r"(\d+)% of 100 runs are near a draw here, (\d+)% in the .* games it is (\d+)% against (\d+)%", text)
     assert [int(share) for share in printed] == [share for share, *_ in printed_shares(cells[8])]
     assert np.median(np.abs(wild_generator.miss[-1])) > 10  # "so far off"
 
 
 def test_9_noise_helps(cells, readme, noises, one_noise):
     assert f"noise of {', '.join(f'{strength:g}' for strength in STRENGTHS)}:" in cells[9]
-    check_shares(cells[9], *(runs.at_draw for runs in noises))
+    check_shares(cells[9], *(runs.at_draw() for runs in noises))
     apart, one = only(r"last 50 games is (\d\.\d+), and (\d\.\d+) if real", section(readme, "A hundred seeds"))
     assert rounds_to(apart, np.median(noises[-1].history.objective[-50:].std(axis=0)), units=1)
     assert rounds_to(one, np.median(one_noise.history.objective[-50:].std(axis=0)), units=1)
 
 
 def test_10_non_saturating_loss_helps(cells, strong_other):
-    check_shares(cells[10], strong_other.at_draw)
+    check_shares(cells[10], strong_other.at_draw())
     assert typical(strong_other.outcomes.draw_from) == pytest.approx(int(only(r"game (\d+)", cells[10])), abs=2)
 
 
@@ -200,7 +195,7 @@ def test_letters_name_the_commands_that_were_trained(readme, normal, strong, gen
 def test_default_seed_is_typical(prose, normal, strong, generator, noisy, thousand):
     """Seed 0 does what the share of seeds does that the README names for each setting."""
     assert gan.SEED == 0
-    does = [normal.at_draw, strong.outcomes.end == "stalled", generator.at_draw, noisy.at_draw]
+    does = [normal.at_draw(), strong.outcomes.end == "stalled", generator.at_draw(), noisy.at_draw()]
     assert all(which[0] for which in does)
     printed = only(r"what it does, (\d+)%, (\d+)%, (\d+)% and (\d+)% of the hundred do", prose)
     assert all(map(share_is, printed, does))
@@ -208,8 +203,8 @@ def test_default_seed_is_typical(prose, normal, strong, generator, noisy, thousa
     smallest = thousand.draws.x.min(axis=-1)
     assert smallest[:100].mean() > smallest[100:].mean() + 0.05
     assert "nearly one run in five, not one in seven" in prose
-    assert np.mean(thousand.at_draw[100:]) == pytest.approx(0.19, abs=0.02)
-    assert np.mean(thousand.at_draw[:100]) == pytest.approx(1 / 7, abs=0.02)
+    assert np.mean(thousand.at_draw()[100:]) == pytest.approx(0.19, abs=0.02)
+    assert np.mean(thousand.at_draw()[:100]) == pytest.approx(1 / 7, abs=0.02)
 
 
 def test_six_beliefs(readme, cells, strong_8000, normal, noises):
@@ -228,49 +223,41 @@ def test_six_beliefs(readme, cells, strong_8000, normal, noises):
 
 
 def medians_agree(here, there):
-    """Say whether two samples' medians can be the same: their intervals of some 95% overlap."""
-    (low, high), (other_low, other_high) = (np.quantile(values, [0.4, 0.6]) for values in (here, there))
-    return low <= other_high and other_low <= high
+    """Say whether the medians of two hundred values can be the same: their intervals of some 95% overlap."""
+    (low, high), (fresh_low, fresh_high) = (np.nanquantile(values, [0.4, 0.6]) for values in (here, there))
+    return low <= fresh_high and fresh_low <= high
 
 
 def test_elsewhere(
     cells, elsewhere, strong_8000_elsewhere, wild_generator_elsewhere, normal, generator, noisy, strong_other
 ):
-    """The chief figures on seeds that the text was not written from: intervals of both overlap."""
-    fresh_normal, fresh_strong, fresh_generator, fresh_noisy, fresh_other = elsewhere
-    here, slow = fresh_normal.outcomes, strong_8000_elsewhere.history.objective
-    seen = np.isfinite(here.measured)
-    exact, closed = (
-        np.abs(here.measured / theory - 1)[seen] < 0.02 for theory in (here.period, formulas(fresh_normal)[1])
-    )
+    """The chief figures on seeds that the text was not written from: the intervals of both overlap."""
+    fresh, strong, *others = elsewhere
+    here, there = normal.outcomes, fresh.outcomes
+    errors = [np.abs(there.measured / theory - 1) for theory in (there.period, formulas(fresh)[1])]
     shares = {
-        1: [fresh_normal.at_draw],
-        3: [here.definiteness == "indefinite"],
-        4: [fresh_strong.outcomes.end == "stalled", *[fresh_strong.at_draw] * 2],
-        5: [fresh_strong.outcomes.definiteness == "negative definite"],
-        6: [hessian.at_draw(slow[:games]) for games in (500, 1000, 2000, 4000, 8000)],
-        7: [fresh_generator.at_draw],
-        8: [hessian.at_draw(wild_generator_elsewhere.history.objective[:games]) for games in (500, 4000)],
-        9: [fresh_noisy.at_draw],
-        10: [fresh_other.at_draw],
-        12: [exact, closed],
+        1: [fresh.at_draw()],
+        3: [there.definiteness == "indefinite"],
+        4: [strong.outcomes.end == "stalled", strong.at_draw(), strong.at_draw()],
+        5: [strong.outcomes.definiteness == "negative definite"],
+        6: [strong_8000_elsewhere.at_draw(games) for games in (500, 1000, 2000, 4000, 8000)],
+        8: [wild_generator_elsewhere.at_draw(games) for games in (500, 4000)],
+        **{row: [runs.at_draw()] for row, runs in zip((7, 9, 10), others)},
+        12: [error[np.isfinite(error)] < 0.02 for error in errors],
     }
-    printed = {row: printed_shares(cells[row]) for row in shares}
-    printed[8], printed[9] = printed[8][::2], printed[9][-1:]
     for row, whiches in shares.items():
-        assert len(printed[row]) == len(whiches)
-        for (_, low, high), which in zip(printed[row], whiches):
-            fresh_low, fresh_high = wilson(int(which.sum()), len(which))
-            assert low <= fresh_high and fresh_low <= high, row  # noqa: PT018
-    drawn = [(normal, fresh_normal), (generator, fresh_generator), (noisy, fresh_noisy), (strong_other, fresh_other)]
-    for known, fresh in drawn:
-        pairs = [(known.outcomes.draw_from, fresh.outcomes.draw_from)]
-        if known is normal:
-            there = known.outcomes
-            pairs += [(there.measured_kept, here.measured_kept), (there.gap, here.gap), (there.measured, here.measured)]
-            pairs += [(plots.generated_std(known.end), plots.generated_std(fresh.end)), (best(known), best(fresh))]
-        assert all(medians_agree(*(values[np.isfinite(values)] for values in pair)) for pair in pairs)
-    assert medians_agree(generator.within(0.25), fresh_generator.within(0.25))
+        printed = printed_shares(cells[row])[{8: slice(0, 3, 2), 9: slice(-1, None)}.get(row, slice(None))]
+        for (_, low, high), which in zip(printed, whiches, strict=True):
+            least, most = wilson(int(which.sum()), len(which))
+            assert max(low, least) <= min(high, most), row
+    for known, runs in zip((normal, generator, noisy, strong_other), (fresh, *others)):
+        assert medians_agree(known.outcomes.draw_from, runs.outcomes.draw_from)
+    assert medians_agree(generator.within(0.25), others[0].within(0.25))
+    assert all(
+        medians_agree(getattr(here, name), getattr(there, name)) for name in ("measured", "measured_kept", "gap")
+    )
+    assert medians_agree(plots.generated_std(normal.end), plots.generated_std(fresh.end))
+    assert medians_agree(best(normal), best(fresh))
 
 
 # ---------------------------------------------------------------- the closing reports
@@ -327,19 +314,14 @@ def test_normal_setting(readme, prose, alone):
     assert rounds_to(mean, plots.generated_mean(run.end))
     assert rounds_to(real, run.draws.x.mean())
     assert abs(plots.generated_mean(run.draws.params)) < 0.05
-    games, kept = map(int, only(r"takes some (\d+) games, and half a turn leaves some (\d+)% of a swing", text))
-    turns = hessian.flat_games(run.history.params[:, 2], there.period)
-    predicted, share, shown = map(
-        int, only(r"For seed 0 it says (\d+) games and (\d+)%.*; the run shows (\d+)\.", prose)
-    )
+    predicted, share, shown = only(r"For seed 0 it says (\d+) games and (\d+)%.*?; the run shows (\d+)\.", prose)
     assert rounds_to(predicted, there.period)
     assert rounds_to(share, 100 * there.kept)
-    assert shown == pytest.approx(hessian.measured_period(turns), abs=2)
-    assert games == round(shown, -1)
-    assert kept == round(share, -1)
-    miss = run.miss
-    assert (miss.max(), miss[miss.argmax() :].min()) > (0.5, -np.inf)
-    assert np.flatnonzero(np.diff(np.sign(miss))).size >= 3  # "overshoot, come back and overshoot again"
+    turns = hessian.flat_games(run.history.params[:, 2], there.period)
+    assert int(shown) == pytest.approx(hessian.measured_period(turns), abs=2)
+    games, kept = map(int, only(r"takes some (\d+) games, and half a turn leaves some (\d+)% of a swing", text))
+    assert (games, kept) == (round(int(shown), -1), round(int(share), -1))
+    assert np.count_nonzero(np.diff(np.sign(run.miss))) >= 3  # "overshoot, come back and overshoot again"
 
 
 def longest(which):
@@ -366,7 +348,7 @@ def test_strong_discriminator(readme, alone, normal, strong_8000, strong_8000_el
     assert [np.mean(arrived <= games) for games in (1000, 4000)] == pytest.approx([0.5, 0.9], abs=0.06)
 
 
-def test_cures(readme, noises, strong_other, strong):
+def test_cures(readme, noises, strong_other, strong, r1):
     text = section(readme, "Noisy GANs")
     for runs in (*noises, strong_other):
         np.testing.assert_array_equal(runs.draws.params, strong.draws.params)
@@ -374,11 +356,13 @@ def test_cures(readme, noises, strong_other, strong):
     assert re.search(
         r"All of 100 runs get there\. .* std of 0\.3 fewer than half do\. .* All of 100 runs get there", text
     )
-    assert min(runs.at_draw.sum() for runs in (noises[-1], strong_other)) >= 98
-    assert noises[1].at_draw.mean() < 0.5
+    assert min(runs.at_draw().sum() for runs in (noises[-1], strong_other)) >= 98
+    assert noises[1].at_draw().mean() < 0.5
+    assert "with $\\gamma = 0.5$ all of 100 runs get to a draw" in section(readme, "Turn, damping, edge")
+    assert r1.at_draw().sum() >= 98
     assert "D is less sure and less steep, and G keeps its gradient" in text
-    slope, gradient = ([np.median(values(runs.history)) for runs in (noises[-1], strong)] for values in (
-        lambda history: np.abs(history.params[20:100, :, 2]), lambda history: history.gen_gradient[20:100]))  # fmt: skip
+    early = [(runs.history.params[20:100, :, 2], runs.history.gen_gradient[20:100]) for runs in (noises[-1], strong)]
+    slope, gradient = np.median(np.abs(early), axis=(2, 3)).T
     assert slope[0] < slope[1]
     assert gradient[0] > 2 * gradient[1]
 
@@ -391,7 +375,7 @@ def test_what_the_loss_hides(readme, alone):
     assert rounds_to(std, plots.generated_std(run.end))
     assert rounds_to(samples, run.draws.x.std())
     accuracy = np.mean(plots.accuracies(run.history.params, TARGET), axis=0)
-    assert accuracy[-300:] == pytest.approx(0.5, abs=0.1)  # "gets half right"
+    assert np.median(accuracy[-300:]) == pytest.approx(0.5, abs=0.02)  # "gets half right"
     ends = plots.generated_ends(run.history.params)
     apart = slice(0, np.argmax(ends[1] > 2.5))  # until the foremost sample comes within 2.5 std of the data's mean
     assert np.abs(plots.jensen_shannon(TARGET, *ends)[apart] - np.log(2)).max() < 0.02
@@ -414,11 +398,6 @@ def test_plateau_in_the_monitor(prose, alone):
     ends = plots.generated_ends(params)
     assert np.abs(plots.jensen_shannon(TARGET, *ends) - np.log(2)).max() < 0.005
     assert (np.diff(plots.wasserstein(TARGET, *ends)) < 0).all()
-
-
-def test_penalty_cures(prose, r1):
-    assert "with $\\gamma = 0.5$ all of 100 runs get to a draw" in prose
-    assert r1.at_draw.sum() >= 98
 
 
 def test_stall_of_2000_games(readme, alone, strong_2000):
@@ -450,12 +429,12 @@ def arrivals(runs):
     """Return which runs arrive, log T of those, and what the law is linear in."""
     games = runs.arrivals()
     there = np.isfinite(games)
-    known = np.stack([0 * games + 1, runs.draws.x.min(axis=-1), runs.draws.params[:, 0]], axis=-1)
+    known = np.stack([np.ones(len(games)), runs.draws.x.min(axis=-1), runs.draws.params[:, 0]], axis=-1)
     return there, np.log(games[there]), known[there]
 
 
 def law(readme):
-    start, slope, lost = only(r"\\log T = (\d\.\d+) \+ (\d\.\d+)\\ x_\{\\min\} - (\d\.\d+)\\ w_0", readme)
+    start, slope, lost = only(r"T = (\d\.\d+) \+ (\d\.\d+)\\, x_\{\\min\} - (\d\.\d+)\\, w_0", readme)
     return np.array([float(start), float(slope), -float(lost)])
 
 
@@ -491,11 +470,9 @@ def test_law_of_arrival_holds_for_seeds_that_it_has_not_seen(
 
 def test_why_the_samples_are_too_narrow(readme, normal, normal_other):
     text = section(readme, "Why the samples are too narrow")
-    w, b, mean, std = map(
-        float, only(r"met at \$\(w, b\) = \((\d), (\d)\)\$ if \$m = (\d)\$: a std of (\d\.\d+)\.", text)
-    )
-    assert (w - b / 2, b + w / 2) == (0, mean)
-    assert rounds_to(std, w / 12**0.5)
+    w, b, mean, std = only(r"met at \$\(w, b\) = \((\d), (\d)\)\$ if \$m = (\d)\$: a std of (\d\.\d+)\.", text)
+    assert (int(w) - int(b) / 2, int(b) + int(w) / 2) == (0, int(mean))
+    assert rounds_to(std, int(w) / 12**0.5)
     printed = re.findall(r"\d\.\d+", only(r"leaves a std of (.*?) \(medians", text))
     for runs, left, sign in zip((normal, normal_other), printed, (1, -1)):
         kept = runs.history.params[..., 0] - runs.history.params[..., 1] / 2
@@ -507,8 +484,8 @@ def test_why_the_samples_are_too_narrow(readme, normal, normal_other):
     for game, std in zip(re.findall(r"\d+", games), re.findall(r"\d\.\d+", stds), strict=True):
         assert rounds_to(std, typical(plots.generated_std(normal.history.params[int(game) - 1])), units=1)
     assert rounds_to(only(r"ten samples \(median (\d\.\d+)\)", text), typical(normal.draws.x.std(axis=-1)))
-    own = [stats.spearmanr(std, normal.draws.x.std(axis=-1))[0] for std in [resting]]
-    assert abs(own[0]) < 0.3  # "has nothing to do with"
+    kept = np.subtract(*(normal.end * [1, 0.5, 0, 0]).T[:2])
+    assert abs(stats.spearmanr(kept, normal.draws.x.std(axis=-1))[0]) < 0.3  # "has nothing to do with"
 
 
 @pytest.mark.parametrize(("loss", "sign"), [("saturating", 1), ("non-saturating", -1)])

@@ -1,6 +1,5 @@
 """What the README reports: its text, its commands, the runs of many seeds. The fixtures are in seeds.py."""
 
-import dataclasses
 import re
 import shlex
 from functools import cached_property, partial
@@ -70,9 +69,8 @@ class Runs:
     def outcomes(self):
         return hessian.judge(self.model, self.draws, self.history)
 
-    @property
-    def at_draw(self):
-        return hessian.at_draw(self.history.objective)
+    def at_draw(self, games=None):
+        return hessian.at_draw(self.history.objective[:games])
 
     def arrivals(self):
         """Find the first game with V below -0.5: (S,), inf where there is none."""
@@ -80,25 +78,21 @@ class Runs:
         return np.where(arrived.any(axis=0), arrived.argmax(axis=0) + 1, np.inf)
 
     def within(self, distance):
-        """Find the game from which on the generated mean stays within a distance: (S,), inf where it does not."""
+        """Find the game from which on the generated mean stays within a distance, if it strayed: (S,), or inf."""
         away = np.abs(self.miss) > distance
-        first = len(away) - away[::-1].argmax(axis=0)
-        return np.where(away[-1], np.inf, np.where(away.any(axis=0), first + 1, 1))
+        return np.where(away[-1], np.inf, len(away) - away[::-1].argmax(axis=0) + 1)
 
 
 def train(*parts):
-    """Train models, each on its seeds: one Runs, or a list of them.
-
-    Noise that is too much to be held at once is forgotten, but for the last game's, which stands in its place.
-    """
+    """Train models, each on its seeds: one Runs, or a list. Of much noise the last game's is kept, for all games."""
     runs = []
     for model, seeds in parts:
-        trained, some = [], max(1, MOST_NUMBERS // gan.count_numbers(model))
-        for first in range(0, len(seeds), some):
-            draws = gan.stack_seeds([model.draw(seed) for seed in seeds[first : first + some]])
-            history, kept = model.train(draws), slice(-1, None) if some < len(seeds) else slice(None)
-            last = draws._replace(z_discr=draws.z_discr[kept].copy(), z_gen=draws.z_gen[kept].copy())
-            trained.append((last, history))
+        trained, numbers = [], gan.count_numbers(model)
+        kept = slice(-1 if numbers * len(seeds) > MOST_NUMBERS / 2 else None, None)
+        for some in np.split(seeds, range(0, len(seeds), max(1, MOST_NUMBERS // numbers))[1:]):
+            draws = gan.stack_seeds([model.draw(seed) for seed in some])
+            last = {name: getattr(draws, name)[kept].copy() for name in ("z_discr", "z_gen")}
+            trained.append((draws._replace(**last), model.train(draws)))
         join = lambda axis, pieces: type(pieces[0])(*(np.concatenate(values, axis) for values in zip(*pieces)))
         draws, history = map(join, (-2, 1), zip(*trained))
         z = [np.broadcast_to(noise, (model.games, *noise.shape[1:])) for noise in (draws.z_discr, draws.z_gen)]
@@ -111,35 +105,27 @@ NOISY, GENERATOR = partial(noisy_gan.NoisyGAN, 500, 50, 1), partial(gan.GAN, dis
 OTHER, STRENGTHS = "non-saturating", (0.1, 0.3, 0.5, 0.7, 1.0)
 
 
-@dataclasses.dataclass(frozen=True)
 class OneNoise(noisy_gan.NoisyGAN):
-    """Real and generated samples get one and the same noise."""
-
     def seen(self, batch, fake):
         return batch.x + batch.noise_real, fake + batch.noise_real
 
 
-@dataclasses.dataclass(frozen=True)
 class R1(gan.GAN):
-    """Half of the squared slope of D's logit is taken from V."""
-
     def objective(self, gen, discr, batch, z):
-        return super().objective(gen, discr, batch, z) - 0.25 * discr[..., 0] ** 2
+        return super().objective(gen, discr, batch, z) - 0.5 / 2 * discr[..., 0] ** 2
 
 
+CHIEF = NORMAL(1500), STRONG(500), GENERATOR(500), NOISY(), STRONG(500, gen_loss=OTHER)
 SETTINGS = {  # the longest first
     "wild_generator": [(GENERATOR(4000, init_std=5), SEEDS)],
     "strong_8000": [(STRONG(8000), SEEDS)],
     "strong_8000_elsewhere": [(STRONG(8000), ELSEWHERE)],
+    "elsewhere": [(model, ELSEWHERE) for model in CHIEF],
+    "thousand": [(STRONG(500), range(1000))],
+    "wild_generator_elsewhere": [(GENERATOR(4000, init_std=5), ELSEWHERE[:50])],
+    "strong_unseen": [(STRONG(4000), range(100, 200))],
     "wild": [(NORMAL(4000, init_std=5), SEEDS)],
     "normal_4000": [(NORMAL(4000), SEEDS)],
-    "thousand": [(STRONG(500), range(1000))],
-    "strong_unseen": [(STRONG(4000), range(100, 200))],
-    "wild_generator_elsewhere": [(GENERATOR(4000, init_std=5), ELSEWHERE[:50])],
-    "elsewhere": [
-        (model, ELSEWHERE)
-        for model in (NORMAL(1500), STRONG(500), GENERATOR(500), NOISY(), STRONG(500, gen_loss=OTHER))
-    ],
     "noises": [(NOISY(noise_std=strength), SEEDS) for strength in STRENGTHS],
     "normal": [(NORMAL(1500), SEEDS)],
     "normal_other": [(NORMAL(1500, gen_loss=OTHER), SEEDS)],
@@ -149,8 +135,6 @@ SETTINGS = {  # the longest first
     "r1": [(R1(500, 50, 1), SEEDS)],
     "strong_2000": [(STRONG(2000), range(1))],
 }
-
-
 NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]\d+)?"
 
 
