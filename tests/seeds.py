@@ -1,19 +1,22 @@
 """A plugin of the tests of README.md: each setting that they ask for is trained once, two at a time."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from trained import README, SETTINGS, train
 
+fixture = partial(pytest.fixture, scope="session")
 
-@pytest.fixture(scope="session")
+
+@fixture()
 def pool():
     with ThreadPoolExecutor(2) as executor:
         yield executor
         executor.shutdown(cancel_futures=True)
 
 
-@pytest.fixture(scope="session")
+@fixture()
 def trained(request, pool):
     """All settings that the tests of this session ask for, as futures by name."""
     wanted = {name for item in request.session.items for name in item.fixturenames}
@@ -21,20 +24,11 @@ def trained(request, pool):
 
 
 def setting(name):
-    return pytest.fixture(scope="session", name=name)(lambda trained: trained[name].result())
+    return fixture(name=name)(lambda trained: trained[name].result())
 
 
-strong_8000, strong_unseen, normal, strong, strong_other, noisy, generators, normal_other, normal_4000 = map(
-    setting, SETTINGS
-)
-
-
-@pytest.fixture(scope="session")
-def readme():
-    return README.read_text()
-
-
-@pytest.fixture(scope="session")
-def prose(readme):
-    """The README with each run of white space as one space."""
-    return " ".join(readme.split())
+globals().update({name: setting(name) for name in SETTINGS})
+strong = fixture(name="strong")(lambda thousand: thousand.select(slice(100)))
+noisy = fixture(name="noisy")(lambda noises: noises[-1])
+readme = fixture(name="readme")(README.read_text)
+prose = fixture(name="prose")(lambda readme: " ".join(readme.split()))  # each run of white space as one space

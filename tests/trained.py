@@ -15,7 +15,8 @@ import noisy_gan
 import plots
 
 README = Path(__file__).resolve().parents[1].joinpath("README.md")
-SEEDS = range(100)
+SEEDS, ELSEWHERE = range(100), range(1000, 1100)  # those that the README names, and those it was not written from
+MOST_NUMBERS = 10_000_000  # of noise held at a time: 0.08 GB
 
 
 class Command(NamedTuple):
@@ -60,46 +61,80 @@ class Runs:
         return self.history.params[-1]
 
     @cached_property
+    def miss(self):
+        """How far the generated mean is off, by game and seed, with its sign."""
+        return plots.generated_mean(self.history.params) - self.draws.x.mean(axis=-1)
+
+    @cached_property
     def outcomes(self):
         return hessian.judge(self.model, self.draws, self.history)
 
-    def trust(self, game):
-        """Compute the mean of D(G(z)) after a game: one number a seed."""
-        params = self.history.params[game - 1]
-        fake = gan.generator(params[:, :2], self.draws.z_gen[game - 1, -1])
-        return gan.discriminator(params[:, 2:], fake).mean(axis=-1)
+    def at_draw(self, games=None):
+        return hessian.at_draw(self.history.objective[:games])
 
     def arrivals(self):
         """Find the first game with V below -0.5: (S,), inf where there is none."""
         arrived = self.history.objective < -0.5
         return np.where(arrived.any(axis=0), arrived.argmax(axis=0) + 1, np.inf)
 
+    def within(self, distance):
+        """Find the game from which on the generated mean stays within a distance, if it strayed: (S,), or inf."""
+        away = np.abs(self.miss) > distance
+        return np.where(away[-1], np.inf, len(away) - away[::-1].argmax(axis=0) + 1)
+
 
 def train(*parts):
-    """Train models that differ in their draws alone, each on its seeds, together: one Runs, or a list of them."""
-    draws = [gan.stack_seeds([model.draw(seed) for seed in seeds]) for model, seeds in parts]
-    together = type(draws[0])(*(np.concatenate(values, axis=-2) for values in zip(*draws)))
-    history, runs, first = parts[0][0].train(together), [], 0
-    for (model, seeds), own in zip(parts, draws):
-        runs.append(Runs(model, own, gan.History(*(values[:, first : first + len(seeds)] for values in history))))
-        first += len(seeds)
+    """Train models, each on its seeds: one Runs, or a list. Of much noise the last game's is kept, for all games."""
+    runs = []
+    for model, seeds in parts:
+        trained, numbers = [], gan.count_numbers(model)
+        kept = slice(-1 if numbers * len(seeds) > MOST_NUMBERS / 2 else None, None)
+        for some in np.split(seeds, range(0, len(seeds), max(1, MOST_NUMBERS // numbers))[1:]):
+            draws = gan.stack_seeds([model.draw(seed) for seed in some])
+            last = {name: getattr(draws, name)[kept].copy() for name in ("z_discr", "z_gen")}
+            trained.append((draws._replace(**last), model.train(draws)))
+        join = lambda axis, pieces: type(pieces[0])(*(np.concatenate(values, axis) for values in zip(*pieces)))
+        draws, history = map(join, (-2, 1), zip(*trained))
+        z = [np.broadcast_to(noise, (model.games, *noise.shape[1:])) for noise in (draws.z_discr, draws.z_gen)]
+        runs.append(Runs(model, draws._replace(z_discr=z[0], z_gen=z[1]), history))
     return runs if len(runs) > 1 else runs[0]
 
 
-STRONG = partial(gan.GAN, discr_update=50, gen_update=1)
+NORMAL, STRONG = partial(gan.GAN, discr_update=1, gen_update=1), partial(gan.GAN, discr_update=50, gen_update=1)
+NOISY, GENERATOR = partial(noisy_gan.NoisyGAN, 500, 50, 1), partial(gan.GAN, discr_update=1, gen_update=50)
+OTHER, STRENGTHS = "non-saturating", (0.1, 0.3, 0.5, 0.7, 1.0)
+
+
+class OneNoise(noisy_gan.NoisyGAN):
+    def seen(self, batch, fake):
+        return batch.x + batch.noise_real, fake + batch.noise_real
+
+
+class R1(gan.GAN):
+    def objective(self, gen, discr, batch, z):
+        return super().objective(gen, discr, batch, z) - 0.5 / 2 * discr[..., 0] ** 2
+
+
+CHIEF = NORMAL(1500), STRONG(500), GENERATOR(500), NOISY(), STRONG(500, gen_loss=OTHER)
 SETTINGS = {  # the longest first
+    "wild_generator": [(GENERATOR(4000, init_std=5), SEEDS)],
     "strong_8000": [(STRONG(8000), SEEDS)],
+    "strong_8000_elsewhere": [(STRONG(8000), ELSEWHERE)],
+    "elsewhere": [(model, ELSEWHERE) for model in CHIEF],
+    "thousand": [(STRONG(500), range(1000))],
+    "wild_generator_elsewhere": [(GENERATOR(4000, init_std=5), ELSEWHERE[:50])],
     "strong_unseen": [(STRONG(4000), range(100, 200))],
-    "normal": [(gan.GAN(1500, 1, 1), SEEDS)],
-    "strong": [(STRONG(500), SEEDS)],
-    "strong_other": [(STRONG(500, gen_loss="non-saturating"), SEEDS)],
-    "noisy": [(noisy_gan.NoisyGAN(500, 50, 1), SEEDS)],
-    "generators": [(gan.GAN(500, 1, 50, init_std=std), SEEDS) for std in (0.1, 1.0, 2.0, 5.0)],
-    "normal_other": [(gan.GAN(1500, 1, 1, gen_loss="non-saturating"), SEEDS)],
-    "normal_4000": [(gan.GAN(4000, 1, 1), SEEDS)],
+    "wild": [(NORMAL(4000, init_std=5), SEEDS)],
+    "normal_4000": [(NORMAL(4000), SEEDS)],
+    "noises": [(NOISY(noise_std=strength), SEEDS) for strength in STRENGTHS],
+    "normal": [(NORMAL(1500), SEEDS)],
+    "normal_other": [(NORMAL(1500, gen_loss=OTHER), SEEDS)],
+    "generator": [(GENERATOR(500), SEEDS)],
+    "strong_other": [(STRONG(500, gen_loss=OTHER), SEEDS)],
+    "one_noise": [(OneNoise(500, 50, 1), SEEDS)],
+    "r1": [(R1(500, 50, 1), SEEDS)],
+    "strong_2000": [(STRONG(2000), range(1))],
 }
-
-
 NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]\d+)?"
 
 
