@@ -1,23 +1,21 @@
 """The pictures in img/ against those that the README's block of commands makes today."""
 
 import io
-import re
 import shlex
-from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import PIL
 import pytest
 from PIL import Image, ImageSequence
+from trained import README, code_blocks
 
 import gan
 import noisy_gan
 import plots
 
-ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text()
-BLOCK = re.search(r"```sh\n(.*?plots\.py\n.*?)```", README, re.DOTALL)[1].splitlines()
+ROOT = README.parent
+(BLOCK,) = (block for block in code_blocks(README.read_text(), "sh") if "python plots.py\n" in block)
 MADE_WITH = "3.11.2", "13.0.0"  # Matplotlib, Pillow
 ROUNDING, REDRAWN = 1e-4, 0.03  # share of pixels that another processor, and that other versions, may change
 
@@ -44,7 +42,7 @@ def test_changed_can_tell():
     assert changed(*files) == 0.99
 
 
-@pytest.mark.parametrize("line", BLOCK)
+@pytest.mark.parametrize("line", BLOCK.splitlines())
 def test_committed_pictures_are_what_the_commands_make(line, images, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")
     script, *flags = shlex.split(line.partition("python ")[2])

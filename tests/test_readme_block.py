@@ -1,12 +1,14 @@
 """The README's game in plain NumPy prints, digit for digit, what the reports of `gan.py` print of the same runs."""
 
+import re
 import subprocess
 import sys
 
+import numpy as np
 from trained import README, code_blocks
 
 import gan
-import plots
+import hessian
 
 SETTINGS = [
     (1500, 1, 1, "saturating"),
@@ -24,8 +26,10 @@ def test_block_agrees_with_the_engine():
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     for games, discr_update, gen_update, loss in SETTINGS:
         model = gan.GAN(games, discr_update, gen_update, gen_loss=loss)
-        history = model.train(model.draw(0))
-        params = history.params[-1]
-        mean, std = plots.generated_mean(params), plots.generated_std(params)
-        assert printed.pop(0) == f"V {history.objective[-1]:.5g}, mean {mean:.4g}, std {std:.4g}"
+        draws = model.draw(0)
+        history = model.train(draws)
+        there = hessian.equilibrium(model, draws.x, history.params[-1])
+        report = "\n".join(hessian.closing_report(model, draws, history, np.ones((1, 4)), there))
+        digits = re.search(r"objective V +(\S+), .*\n +generated mean, std +(\S+), (\S+)\n", report).groups()
+        assert printed.pop(0) == "V {}, mean {}, std {}".format(*digits)
     assert printed == []
