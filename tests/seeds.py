@@ -30,5 +30,5 @@ def setting(name):
 globals().update({name: setting(name) for name in SETTINGS})
 strong = fixture(name="strong")(lambda thousand: thousand.select(slice(100)))
 noisy = fixture(name="noisy")(lambda noises: noises[-1])
-readme = fixture(name="readme")(README.read_text)
+readme = fixture(name="readme")(lambda: README.read_text())
 prose = fixture(name="prose")(lambda readme: " ".join(readme.split()))  # each run of white space as one space
