@@ -58,14 +58,18 @@ def own_process():
     gc.enable()
 
 
-BLOCK = 5_000_000  # samples handled at once: a fraction of a second of work, some ten numbers of memory each
+BLOCK = 10_000_000  # samples handled at once: a fraction of a second of work, some ten numbers of memory each
 ZERO = 1e-4  # an eigenvalue at most this large, beside the largest, counts as zero
 
 
 def split(games, samples, steps=1):
-    """Split games into slices of BLOCK samples at most, at `samples` a game, or fewer if D has many steps on them."""
-    parts = -(-games * samples * max(1, steps / 16) // BLOCK)
-    length = -(-games // int(parts))
+    """Split games into slices of BLOCK samples at most, at `samples` a game, or fewer if D has many steps on them.
+
+    All are of one length where that can be had: what is compiled for one serves all.
+    """
+    least = int(-(-games * samples * max(1, steps / 16) // BLOCK))
+    parts = next((parts for parts in range(least, 2 * least) if games % parts == 0), least)
+    length = -(-games // parts)
     return [slice(first, min(first + length, games)) for first in range(0, games, length)]
 
 
@@ -123,7 +127,7 @@ def run_hessians(model, draws, history, last=None):
     S follows the axis of games. model: a gan.GAN.
     """
     first = model.games - min(last or model.games, model.games)
-    parts, pieces = split(model.games - first, 25 * np.size(draws.x)), []  # tapes keep intermediates
+    parts, pieces = split(model.games - first, 50 * np.size(draws.x)), []  # tapes keep intermediates
 
     def curvature(params, batch):
         play = lambda params: model.objective(params[..., :2], params[..., 2:], batch, batch.z_gen[:, -1])
