@@ -16,14 +16,12 @@ import plots  # noqa: E402
 hessian.own_process()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def script_runs(request, tmp_path_factory):
-    """The scripts' runs, by name, as futures: two at a time beside the other tests."""
-    wanted = any("script_run" in item.fixturenames for item in request.session.items)
-    executor, futures = start_all(tmp_path_factory.mktemp("scripts")) if wanted else (None, {})
+@pytest.fixture(scope="session")
+def script_runs(tmp_path_factory):
+    """The scripts' runs, by name, as futures: two at a time."""
+    executor, futures = start_all(tmp_path_factory.mktemp("scripts"))
     yield futures
-    if executor:
-        executor.shutdown(cancel_futures=True)
+    executor.shutdown(cancel_futures=True)
 
 
 @pytest.fixture

@@ -167,14 +167,14 @@ def test_random_settings_put_back_and_turned_again():
     window, rng = opened(games=6), np.random.default_rng(0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for step in range(60):
+        for step in range(20):
             for name in rng.choice(["learning_rate", "init_std", "seed"], 2, replace=False):
                 window.sliders[name].set_val(rng.integers(len(KNOBS[name])))  # both at once
             window.timer.run_out()
-            if step % 20 == 0:
-                window.loss.set_active(1 - step // 20 % 2)
+            if step % 10 == 0:
+                window.loss.set_active(1 - step // 10 % 2)
                 window.timer.run_out()
-                assert window.settings["gen_loss"] == KNOBS["gen_loss"][1 - step // 20 % 2]
+                assert window.settings["gen_loss"] == KNOBS["gen_loss"][1 - step // 10 % 2]
             window.scrubber.set_val(rng.integers(1, 7))
             check(window, train=replica.train)
             if step % 7 == 0:

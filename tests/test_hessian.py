@@ -453,10 +453,11 @@ def test_a_seed_lost_in_one_recorded_column_alone_is_left_out():
 
 
 def test_split_deals_every_game_once_and_few_in_the_last_part_alone():
-    """In parts of 5 million samples at most, or fewer if D has more than 16 steps on them."""
+    """In parts of 10 million samples at most, or fewer if D has more than 16 steps on them, all of a length if they can."""
     for games, samples, steps, longest in (
-        *[(1, 1, 1, 1), (7, 10**9, 1, 1), (1_000_000, 20, 1, 250_000), (250_001, 20, 1, 125_001)],
-        *[(250_000, 20, 16, 250_000), (250_000, 20, 32, 125_000), (30, 200_000, 3, 15)],
+        *[(1, 1, 1, 1), (7, 10**9, 1, 1), (1_000_000, 20, 1, 500_000), (500_001, 20, 1, 166_667)],
+        *[(500_000, 20, 16, 500_000), (500_000, 20, 32, 250_000), (30, 400_000, 3, 15), (500, 90_000, 1, 100)],
+        *[(1_000_003, 20, 1, 333_335), (1, 1, 1000, 1)],
     ):
         parts = hessian.split(games, samples, steps)
         assert np.concatenate([np.arange(games)[part] for part in parts]).tolist() == list(range(games))

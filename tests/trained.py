@@ -16,7 +16,7 @@ import plots
 
 README = Path(__file__).resolve().parents[1].joinpath("README.md")
 SEEDS, ELSEWHERE = range(100), range(1000, 1100)  # those that the README names, and those it was not written from
-MOST_NUMBERS = 10_000_000  # of noise held at a time: 0.08 GB
+MOST_NUMBERS, MOST_KEPT = 20_000_000, 3_000_000  # of noise drawn at a time, and kept of a setting: 0.16 GB
 
 
 class Command(NamedTuple):
@@ -88,7 +88,7 @@ def train(*parts):
     runs = []
     for model, seeds in parts:
         trained, numbers = [], gan.count_numbers(model)
-        kept = slice(-1 if numbers * len(seeds) > MOST_NUMBERS / 2 else None, None)
+        kept = slice(-1 if numbers * len(seeds) > MOST_KEPT else None, None)
         for some in np.split(seeds, range(0, len(seeds), max(1, MOST_NUMBERS // numbers))[1:]):
             draws = gan.stack_seeds([model.draw(seed) for seed in some])
             last = {name: getattr(draws, name)[kept].copy() for name in ("z_discr", "z_gen")}
