@@ -20,11 +20,12 @@ MADE_WITH = "3.11.2", "13.0.0"  # Matplotlib, Pillow
 ROUNDING, REDRAWN = 1e-4, 0.03  # share of pixels that another processor, and that other versions, may change
 
 
-def changed(one, other):
-    """Compute the share of pixels that differ clearly between two files; 1 if their frames do not correspond."""
+def changed(one, other, block=1):
+    """Compute the share of blocks of pixels that differ clearly in two files; 1 if their frames do not correspond."""
+    images = (Image.open(io.BytesIO(content)) for content in (one, other))
     frames = [
-        [np.asarray(frame.convert("RGB"), int) for frame in ImageSequence.Iterator(Image.open(io.BytesIO(content)))]
-        for content in (one, other)
+        [np.asarray(frame.convert("RGB").reduce(block), int) for frame in ImageSequence.Iterator(image)]
+        for image in images
     ]
     if [frame.shape for frame in frames[0]] != [frame.shape for frame in frames[1]]:
         return 1
@@ -55,6 +56,7 @@ def test_committed_pictures_are_what_the_commands_make(line, images, monkeypatch
     made = {path.name: path.read_bytes() for path in images.iterdir()}
     assert made
     same_versions = (mpl.__version__, PIL.__version__) == MADE_WITH
+    block, most = (1, ROUNDING) if same_versions else (6, REDRAWN)  # others set letters some pixels from there
     for name, fresh in made.items():
         committed = (ROOT / "img" / name).read_bytes()
-        assert fresh == committed or changed(fresh, committed) < (ROUNDING if same_versions else REDRAWN), name
+        assert fresh == committed or changed(fresh, committed, block) < most, name
