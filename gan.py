@@ -167,7 +167,7 @@ class GAN:
             if hasattr(field.type, "__metadata__"):
                 try:
                     object.__setattr__(self, field.name, read(field.type, getattr(self, field.name)))
-                except Refusal as refusal:
+                except argparse.ArgumentTypeError as refusal:
                     raise ValueError(f"{field.name} {refusal}") from None
         if count_numbers(self) > MOST_NUMBERS:
             raise ValueError(f"games * num_samples * (gen_update + 1) must be at most {MOST_NUMBERS}")
@@ -228,13 +228,12 @@ def play_games(model, draws, *numbers):
 def play_compiled(model, draws):
     """Compute `play_games`, compiled when games of this kind and shape are played for the first time."""
     kind = list_operations(model, draws)
-    compiled = COMPILED.get(kind)
-    if compiled is None:
+    if kind not in COMPILED:
         if len(COMPILED) >= MOST_COMPILED:
             COMPILED.clear()
-        compiled = COMPILED[kind] = tf.function(functools.partial(play_games, model), jit_compile=True)
+        COMPILED[kind] = tf.function(functools.partial(play_games, model), jit_compile=True)
     with tf.device("CPU"):  # thousands of tiny steps: a GPU would take longer
-        return compiled(draws, tf.constant(model.discr_update), tf.constant(model.learning_rate, tf.float64))
+        return COMPILED[kind](draws, tf.constant(model.discr_update), tf.constant(model.learning_rate, tf.float64))
 
 
 # ---------------------------------------------------------------- one run, and many seeds: their words and pictures
@@ -320,10 +319,6 @@ MOST_NUMBERS = 50_000_000  # of a run's draws: 0.4 GB
 SEED_KIND, SEEDS_KIND = Annotated[int, 0, 2**32 - 1, tuple(range(100))], Annotated[int, 1, 10_000]
 
 
-class Refusal(argparse.ArgumentTypeError, ValueError):
-    """A setting that is not what is allowed."""
-
-
 def allowed(kind):
     """Say what a setting may be: Annotated[number, least, greatest, ...] or Annotated[str, choices]."""
     low, high, *_ = *kind.__metadata__, None
@@ -331,13 +326,13 @@ def allowed(kind):
 
 
 def read(kind, value):
-    """Read a setting of a kind from a number or a text, as people write it."""
+    """Read a setting of a kind from a number or a text, as people write it. ArgumentTypeError if it is not allowed."""
     text, (low, *others) = str(value).strip(), kind.__metadata__
     with contextlib.suppress(ValueError, OverflowError):
         number = kind.__origin__(float(text)) + 0 if others else text  # + 0: no -0.0
         if low <= number == float(text) <= others[0] if others else text in low:
             return number
-    raise Refusal(f"must be {allowed(kind)}, not {text[:40]!r}")
+    raise argparse.ArgumentTypeError(f"must be {allowed(kind)}, not {text[:40]!r}")
 
 
 def count_numbers(model):

@@ -74,7 +74,7 @@ def generated_std(params):
     return np.abs(params[..., 0]) / np.sqrt(12)
 
 
-@np.errstate(divide="ignore", invalid="ignore")
+@np.errstate(divide="ignore", invalid="ignore", over="ignore")
 def accuracies(params, target):
     """Compute the shares of real and of generated samples that D gets right: params (..., 4) give two (...,).
 
@@ -82,9 +82,8 @@ def accuracies(params, target):
     """
     w, b, slope, bias = np.moveaxis(params[..., :4], -1, 0)
     real = stats.norm.cdf((slope * target.mean() + bias) / (np.abs(slope) * target.std()))
-    at_0, at_1 = slope * b + bias, slope * (w + b) + bias
-    zero = np.clip(at_0 / (at_0 - at_1), 0, 1)
-    return real, np.where(at_0 == at_1, at_0 < 0, np.where(at_0 < at_1, zero, 1 - zero))
+    low, high = np.sort([slope * b + bias, slope * (w + b) + bias], axis=0)
+    return real, np.clip(-low / np.maximum(high - low, np.finfo(float).tiny), 0, 1)
 
 
 def jensen_shannon(target, low, high):
@@ -559,25 +558,19 @@ def draw_slopes(ax):
     _legend(ax)
 
 
-def rotate(steps, rate, alternating):
-    """Play V(x, y) = x y by gradient steps from (1, 0): x descends it, y climbs it.
-
-    x' = x - rate y and y' = y + rate x, or y + rate x' if alternating. Returns an array (steps + 1, 2).
-    """
-    path = [(1.0, 0.0)]
-    for _ in range(steps):
-        x, y = path[-1]
-        moved = x - rate * y
-        path.append((moved, y + rate * (moved if alternating else x)))
-    return np.array(path)
-
-
 def draw_rotation(ax, steps=126, rate=0.1):
-    """Draw two ways to play V(x, y) = x y: on a spiral outwards and round an ellipse."""
-    ellipse, spiral = rotate(steps, rate, alternating=True), rotate(steps, rate, alternating=False)
-    ax.plot(*spiral.T, ".-", color=ORANGE, linewidth=0.8, markersize=4, label="simultaneous steps: a spiral")
-    ax.plot(*ellipse.T, ".-", color=BLUE, linewidth=0.8, markersize=4, label="alternating steps: an ellipse")
-    ax.plot(*ellipse[0], color=BLACK, label="start", **DOT)
+    """Draw two ways to play V(x, y) = x y by gradient steps from (1, 0): on a spiral outwards and round an ellipse.
+
+    x' = x - rate y and y' = y + rate x if both step at once; y' = y + rate x' if they take turns.
+    """
+    at_once, in_turn = [[1, -rate], [rate, 1]], [[1, -rate], [rate, 1 - rate**2]]
+    for game, color, label in (
+        (at_once, ORANGE, "simultaneous steps: a spiral"),
+        (in_turn, BLUE, "alternating steps: an ellipse"),
+    ):
+        path = [np.linalg.matrix_power(game, step)[:, 0] for step in range(steps + 1)]
+        ax.plot(*np.transpose(path), ".-", color=color, linewidth=0.8, markersize=4, label=label)
+    ax.plot(1, 0, color=BLACK, label="start", **DOT)
     ax.plot(0, 0, color=RED, label="equilibrium", **DOT)
     ax.set(title="(b) V(x, y) = x y: neither way gets to the equilibrium", ylabel="y, climbs V")
     ax.set(xlabel=f"x, descends V; {steps} steps of rate {rate}", aspect="equal", adjustable="datalim")

@@ -453,7 +453,7 @@ def test_a_seed_lost_in_one_recorded_column_alone_is_left_out():
 
 
 def test_split_deals_every_game_once_and_few_in_the_last_part_alone():
-    """In parts of 10 million samples at most, fewer if D has over 16 steps on them, and of one length if that is had."""
+    """Parts of 10 million samples at most, fewer if D has over 16 steps on them; of one length if that is had."""
     for games, samples, steps, longest in (
         *[(1, 1, 1, 1), (7, 10**9, 1, 1), (1_000_000, 20, 1, 500_000), (500_001, 20, 1, 166_667)],
         *[(500_000, 20, 16, 500_000), (500_000, 20, 32, 250_000), (30, 400_000, 3, 15), (500, 90_000, 1, 100)],
