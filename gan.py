@@ -244,13 +244,14 @@ def portrait(model, draws, history, games):
     equilibrium = hessian.equilibrium(model, draws.x, history.params[-1])
     fake = generator(history.params[games - 1, :2], draws.z_gen[-1, -1]).numpy()
     seen = model.seen(model.deal(draws, games - 1), fake)
-    changing = seen if np.ndim(seen[0]) > 1 else None  # D sees something else in each game
-    scene = plots.scene(draws, history, stats.norm(model.target_mean, model.target_std), games, changing)
+    seen = seen if np.ndim(seen[0]) > 1 else ()  # D sees something else in each game
+    path = plots.phase_point(np.vstack([draws.params, history.params]))
     turns = hessian.flat_games(history.params[:, 2], equilibrium.period)
-    grid = plots.phase_grid(scene, equilibrium)
+    grid = plots.phase_grid(path, equilibrium)
     field = (*grid, *hessian.phase_field(model, draws.x, history.params[-1, 0], *grid))
     predicted = hessian.predict(equilibrium, history.params, turns[1]) if len(turns) > 1 else None
-    return plots.Portrait(scene, history, equilibrium, turns, field, predicted)
+    target = stats.norm(model.target_mean, model.target_std)
+    return plots.Portrait(draws, history, target, games, seen, path, equilibrium, turns, field, predicted)
 
 
 def run(model, seed):

@@ -161,25 +161,15 @@ def best_discriminator(target, low, high, grid):
     return np.where((low <= grid) & (grid <= high), ratio / (1 + ratio), 1.0)
 
 
-class Scene(NamedTuple):
-    """What an animation shows: F frames, K samples of each kind, M points of the axis."""
-
-    games: np.ndarray  # (F,) games played
-    objective: np.ndarray  # (F,)
-    noise: np.ndarray  # (K,) z, the same in every frame
-    params: np.ndarray  # (F, 4)
-    real: np.ndarray  # (K,) x
-    seen: tuple  # two arrays (F, K), real and generated samples as D sees them; empty if as they are
-    grid: np.ndarray  # (M,) points of the axis
-    target: object  # a frozen scipy.stats.norm
-    path: np.ndarray  # (games + 1, 2) place in the phase plane, before the first game and after each
-
-
 class Portrait(NamedTuple):
-    """What the pictures of a run show."""
+    """What the pictures of a run of one seed show: F frames, K samples of each kind."""
 
-    scene: Scene
+    draws: tuple  # a record with x (N,) and z_gen (games, steps, N)
     history: tuple  # a record with params (games, 4), objective, gen_loss, discr_gradient and gen_gradient (games,)
+    target: object  # a frozen scipy.stats.norm
+    games: np.ndarray  # (F,) games played in each frame
+    seen: tuple  # two arrays (F, K), real and generated samples as D sees them; empty if as they are
+    path: np.ndarray  # (games + 1, 2) `phase_point` before the first game and after each
     equilibrium: tuple  # a record with params (4,) and period, a full turn in games, or nan
     turns: np.ndarray  # games in which D was flat: half-turns
     field: tuple  # four 2-D arrays: mean and slope of places in the phase plane, and what a game adds to both
@@ -198,9 +188,9 @@ def phase_point(params):
     return np.stack([generated_mean(params), params[..., 2]], axis=-1)
 
 
-def phase_grid(scene, equilibrium):
-    """Lay places for arrows over the part of the phase plane that a run visits: two 2-D arrays, mean and slope."""
-    visited = np.vstack([scene.path, phase_point(equilibrium.params)])
+def phase_grid(path, equilibrium):
+    """Lay places for arrows over what a path (M, 2) visits of the phase plane: two 2-D arrays, mean and slope."""
+    visited = np.vstack([path, phase_point(equilibrium.params)])
     low, high, pad = visited.min(axis=0), visited.max(axis=0), np.maximum(0.06 * np.ptp(visited, axis=0), 1e-3)
     return np.meshgrid(*(np.linspace(*ends) for ends in zip(low - pad, high + pad, PLANE_ARROWS)))
 
@@ -209,23 +199,6 @@ def frame_games(games):
     """List the games to show: denser at first, then every 25th or, in a long run, fewer, and the last."""
     step = FRAME_EVERY * -(-games // (FRAME_EVERY * MOST_FRAMES))
     return np.unique(np.minimum([*FIRST_FRAMES, *range(max(100, step), games, step), games], games))
-
-
-def scene(draws, history, target, games, seen=None):
-    """Compute what an animation shows of some games (F,) of a run of one seed, with a scipy.stats.norm: a Scene.
-
-    seen: real and generated samples as D sees them, two arrays (F, K or more), if not as they are.
-    """
-    noise, real = draws.z_gen[-1, -1, :MOST_SHOWN], draws.x[:MOST_SHOWN]
-    objective, params = history.objective[games - 1], history.params[games - 1]
-    samples = params[:, :1] * noise + params[:, 1:2]
-    shown = tuple(values[:, :MOST_SHOWN] for values in (() if seen is None else seen))
-    low, high = min(0, target.mean() - 2.5 * target.std()), max(1, target.mean() + 2.5 * target.std())
-    far = 1.5 * (high - low)  # beyond noise and data, which stay in sight whatever the samples do
-    visited = np.clip(np.concatenate([samples, *shown], axis=None), low - far, high + far)
-    grid = np.linspace(min(low, visited.min()) - 0.5, max(high, visited.max()) + 0.5, 300)
-    path = phase_point(np.vstack([draws.params, history.params]))
-    return Scene(games, objective, noise, params, real, shown, grid, target, path)
 
 
 STYLING = threading.RLock()  # settings belong to the process, not to a thread
@@ -301,47 +274,54 @@ def draw_lines(ax, lines, constants=(), **settings):
     _label_ends(ax, [*ends, *constants])
 
 
-def draw_frame(ax, scene):
+def draw_frame(ax, portrait):
     """Draw the stage: noise below, the samples it becomes beside the data, then the density and D. Gives a Moving."""
+    history, target, games = portrait.history, portrait.target, portrait.games
+    noise, real = portrait.draws.z_gen[-1, -1, :MOST_SHOWN], portrait.draws.x[:MOST_SHOWN]
+    made = history.params[games - 1, :1] * noise + history.params[games - 1, 1:2]
+    low, high = min(0, target.mean() - 2.5 * target.std()), max(1, target.mean() + 2.5 * target.std())
+    far = 1.5 * (high - low)  # beyond noise and data, which stay in sight whatever the samples do
+    views = [values[:, :MOST_SHOWN] for values in portrait.seen]
+    visited = np.clip(np.concatenate([made, *views], axis=None), low - far, high + far)
+    grid = np.linspace(min(low, visited.min()) - 0.5, max(high, visited.max()) + 0.5, 300)
     for height in (NOISE_HEIGHT, SAMPLES_HEIGHT):
         ax.axhline(height, color=BLACK, linewidth=0.8, zorder=1)
     ax.axhline(0.5, color=PALE_RED, linewidth=0.9, zorder=1)
-    still = np.zeros_like(scene.noise)
-    ax.plot(scene.noise, still + NOISE_HEIGHT, "o", color=GRAY, markerfacecolor="white", zorder=4, label="noise z")
+    still = np.zeros_like(noise)
+    ax.plot(noise, still + NOISE_HEIGHT, "o", color=GRAY, markerfacecolor="white", zorder=4, label="noise z")
     arrows = ax.quiver(
-        scene.noise, still + NOISE_HEIGHT, still, still, color=ARROW,
+        noise, still + NOISE_HEIGHT, still, still, color=ARROW,
         angles="xy", scale_units="xy", scale=1, width=0.0015, headwidth=6, headlength=8, headaxislength=7,
     )  # fmt: skip
-    density = scene.target.pdf(scene.grid) / scene.target.pdf(scene.target.mean())
-    ax.plot(scene.grid, PEAK * density, color=GREEN, label="target density, scaled")
-    ax.plot(scene.real, np.full_like(scene.real, SAMPLES_HEIGHT), color=GREEN, label="real samples x", **DOT)
-    kinds = zip(scene.seen, ("x as D sees them", "G(z) as D sees them"), (PALE_GREEN, PALE_BLUE))
+    ax.plot(grid, PEAK * (target.pdf(grid) / target.pdf(target.mean())), color=GREEN, label="target density, scaled")
+    ax.plot(real, np.full_like(real, SAMPLES_HEIGHT), color=GREEN, label="real samples x", **DOT)
+    kinds = zip(views, ("x as D sees them", "G(z) as D sees them"), (PALE_GREEN, PALE_BLUE))
     seen = [ax.plot([], [], "o", color=color, markersize=4, label=label)[0] for _, label, color in kinds]
     (samples,) = ax.plot(still, still + SAMPLES_HEIGHT, color=BLUE, label="generated samples G(z)", **DOT)
-    (curve,) = ax.plot(scene.grid, 0 * scene.grid, color=NAVY, linewidth=1.8, label="discriminator D(x)")
+    (curve,) = ax.plot(grid, 0 * grid, color=NAVY, linewidth=1.8, label="discriminator D(x)")
     title = ax.set_title("Game")
-    ax.set(xlim=scene.grid[[0, -1]], ylim=(NOISE_HEIGHT - 0.1, 1.05), xlabel="z, G(z), x")
+    ax.set(xlim=grid[[0, -1]], ylim=(NOISE_HEIGHT - 0.1, 1.05), xlabel="z, G(z), x")
     ticks = {NOISE_HEIGHT: "noise", SAMPLES_HEIGHT: "samples"} | D_TICKS
     ax.set_yticks([*ticks], ticks.values(), fontsize="small")
 
     def show(game):
-        frame = np.searchsorted(scene.games, game, "right") - 1  # the last one that is not ahead of the game
-        w, b, slope, bias = scene.params[frame]
-        samples.set_xdata(w * scene.noise + b)
-        arrows.set_UVC(samples.get_xdata() - scene.noise, still + SAMPLES_HEIGHT - ARROW_GAP - NOISE_HEIGHT)
-        curve.set_ydata(special.expit(slope * scene.grid + bias))
-        title.set_text(f"Game {scene.games[frame]}: objective {scene.objective[frame]:.3f}")
-        for row, (dots, values) in enumerate(zip(seen, scene.seen), 1):
+        frame = np.searchsorted(games, game, "right") - 1  # the last one that is not ahead of the game
+        samples.set_xdata(made[frame])
+        arrows.set_UVC(made[frame] - noise, still + SAMPLES_HEIGHT - ARROW_GAP - NOISE_HEIGHT)
+        slope, bias = history.params[games[frame] - 1, 2:]
+        curve.set_ydata(special.expit(slope * grid + bias))
+        title.set_text(f"Game {games[frame]}: objective {history.objective[games[frame] - 1]:.3f}")
+        for row, (dots, values) in enumerate(zip(seen, views), 1):
             dots.set_data(values[frame], np.full(values.shape[1], SAMPLES_HEIGHT + row * SEEN_HEIGHT))
 
-    show(scene.games[-1])
+    show(games[-1])
     return Moving(show, (arrows, *seen, samples, curve, title))
 
 
 def draw_phase(ax, path, equilibrium, field, predicted=None):
-    """Draw a Scene's path in the plane of the generated mean and D's slope w', coloured by game. Gives a Moving.
+    """Draw a run's path in the plane of the generated mean and D's slope w', coloured by game. Gives a Moving.
 
-    equilibrium, field, predicted: as in a Portrait.
+    path, equilibrium, field, predicted: as in a Portrait.
     """
     mean, slope, *step = field
     size = np.hypot(*step) + np.finfo(float).tiny
@@ -395,11 +375,10 @@ def draw_objective(ax, objective):
 @style()
 def gif(portrait):
     """Draw stage and path so far, over one background, and return the bytes of a looping GIF. portrait: a Portrait."""
-    scene = portrait.scene
     figure = _figure((10, 4.7), MOVING_DPI, layout=None)  # of known words: to measure them takes a fifth of the time
     stage, plane = figure.subplots(1, 2, width_ratios=(1.3, 1))
     figure.subplots_adjust(left=0.09, right=0.985, bottom=0.22, top=0.94, wspace=0.2)
-    moving = draw_frame(stage, scene), draw_phase(plane, scene.path, portrait.equilibrium, portrait.field)
+    moving = draw_frame(stage, portrait), draw_phase(plane, portrait.path, portrait.equilibrium, portrait.field)
     figure.legend(loc="lower center", ncols=6, columnspacing=1.2, handletextpad=0.4)
     for artist in (artist for part in moving for artist in part.artists):
         artist.set_animated(True)  # left out of the background
@@ -408,14 +387,14 @@ def gif(portrait):
     inks = np.vstack([BLACK, GRID, ARROW, GRAY, BLUE, NAVY, GREEN, RED, GAME_COLORS(np.linspace(0, 1, 8))[:, :3]])
     tints = [1 - step * (1 - inks) for step in (1, 0.67, 0.33)]  # for smooth edges
     colors, frames = 255 * np.vstack([(1, 1, 1), PALE_BLUE, PALE_GREEN, PALE_RED, *tints]), []
-    for game in scene.games:
+    for game in portrait.games:
         figure.canvas.restore_region(background)
         for part in moving:
             part.show(game)
             for artist in part.artists:
                 artist.axes.draw_artist(artist)
         frames.append(_image(figure, colors))
-    times = [340 if game < 20 else 200 for game in scene.games[:-1]] + [2000]  # milliseconds
+    times = [340 if game < 20 else 200 for game in portrait.games[:-1]] + [2000]  # milliseconds
     buffer, first, *others = io.BytesIO(), *frames
     first.save(buffer, "GIF", save_all=True, append_images=others, duration=times, loop=0, optimize=True)
     return buffer.getvalue()
@@ -446,11 +425,11 @@ def summary_figure(portrait):
     """Compose the last frame of a Portrait, the objective with its wave, the samples' moments, both gradients."""
     figure, history = _figure((9, 7)), portrait.history
     (stage, objective), (moments, gradients) = figure.subplots(2, 2)
-    draw_frame(stage, portrait.scene)
+    draw_frame(stage, portrait)
     _legend(stage)
     draw_objective(objective, history.objective)
     draw_turns(objective, history.objective, portrait.turns, portrait.equilibrium.period)
-    draw_moments(moments, history.params, portrait.scene.target)
+    draw_moments(moments, history.params, portrait.target)
     norms = [(history.discr_gradient, "D", NAVY, 0.8), (history.gen_gradient, "G", ORANGE, 0.8)]
     gradients.set_yscale("log" if np.any(norms[0][0] + norms[1][0]) else "linear")
     draw_lines(gradients, norms, ylabel="norm, log scale", title="Gradients of the players")
@@ -483,7 +462,7 @@ def hessian_figure(portrait, eigenvalues):
     """Compose a Portrait's path in the phase plane and the eigenvalues (games, 4) of the Hessian of V."""
     figure = _figure((9, 4.4))
     left, right = figure.subplots(1, 2)
-    plane = portrait.scene.path, portrait.equilibrium, portrait.field, portrait.predicted
+    plane = portrait.path, portrait.equilibrium, portrait.field, portrait.predicted
     trail, dot = draw_phase(left, *plane).artists
     dot.set_label("end")
     figure.colorbar(trail, ax=left, pad=0.02).ax.set_title("game")
@@ -698,8 +677,8 @@ class Explorer:
         if run:
             stage, phase, objective = self.axes
             self.moving = [
-                draw_frame(stage, run.scene),
-                draw_phase(phase, run.scene.path, run.equilibrium, run.field, run.predicted),
+                draw_frame(stage, run),
+                draw_phase(phase, run.path, run.equilibrium, run.field, run.predicted),
                 draw_objective(objective, run.history.objective),
             ]
             objective.set_xlabel("")  # the slider below says so
