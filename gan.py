@@ -228,12 +228,13 @@ def play_games(model, draws, *numbers):
 def play_compiled(model, draws):
     """Compute `play_games`, compiled when games of this kind and shape are played for the first time."""
     kind = list_operations(model, draws)
-    if kind not in COMPILED:
+    compiled = COMPILED.get(kind)  # and held, should another thread clear them
+    if compiled is None:
         if len(COMPILED) >= MOST_COMPILED:
             COMPILED.clear()
-        COMPILED[kind] = tf.function(functools.partial(play_games, model), jit_compile=True)
+        compiled = COMPILED[kind] = tf.function(functools.partial(play_games, model), jit_compile=True)
     with tf.device("CPU"):  # thousands of tiny steps: a GPU would take longer
-        return COMPILED[kind](draws, tf.constant(model.discr_update), tf.constant(model.learning_rate, tf.float64))
+        return compiled(draws, tf.constant(model.discr_update), tf.constant(model.learning_rate, tf.float64))
 
 
 # ---------------------------------------------------------------- one run, and many seeds: their words and pictures
@@ -256,7 +257,7 @@ def portrait(model, draws, history, games):
 
 def run(model, seed):
     """Train, report and draw one run: its pictures, a pattern of the file's name to bytes."""
-    target, shown = stats.norm(model.target_mean, model.target_std), plots.frame_games(model.games)
+    shown = plots.frame_games(model.games)
 
     def report(first, part):
         hessian.require_finite(part, first)
@@ -269,7 +270,7 @@ def run(model, seed):
     hessian.require_finite([curvature])
     eigenvalues, picture = np.linalg.eigvalsh(curvature), portrait(model, draws, history, shown)
     plots.say(*hessian.closing_report(model, draws, history, eigenvalues, picture.equilibrium), "Drawing")
-    monitor = plots.monitor_figure(history, target, model.gen_loss == "saturating")
+    monitor = plots.monitor_figure(history, picture.target, model.gen_loss == "saturating")
     return {
         "img_{}.gif": plots.gif(picture),
         "summary_{}.png": plots.png(plots.summary_figure(picture)),

@@ -5,6 +5,9 @@
 at all. Blue is what the players make (samples, paths; darker, D), green is the data, red is theory.
 
     python plots.py                                      the picture of theory, which no run enters
+
+params (..., 4) are w, b, w', b'; target is a frozen scipy.stats.norm; low and high (...), in either order or
+equal, are the ends of the interval on which G(z) is uniform. Functions of these give an array (...,).
 """
 
 import argparse
@@ -60,25 +63,25 @@ BISECTIONS = 25  # of an interval that holds a crossing: the distance feels the 
 
 
 def generated_ends(params):
-    """Compute the ends of G(z)'s interval, in ascending order: (..., 4) give two arrays (...,)."""
+    """Compute the ends of G(z)'s interval, in ascending order: two arrays (...,)."""
     return np.sort([params[..., 1], params[..., 0] + params[..., 1]], axis=0)
 
 
 def generated_mean(params):
-    """Compute the mean of G(z), uniform on [b, b + w]: params (..., 4) give (...,)."""
+    """Compute the mean of G(z), uniform on [b, b + w]."""
     return params[..., 1] + params[..., 0] / 2
 
 
 def generated_std(params):
-    """Compute the standard deviation of G(z), |w| / sqrt(12): params (..., 4) give (...,)."""
+    """Compute the standard deviation of G(z), |w| / sqrt(12)."""
     return np.abs(params[..., 0]) / np.sqrt(12)
 
 
 @np.errstate(divide="ignore", invalid="ignore", over="ignore")
 def accuracies(params, target):
-    """Compute the shares of real and of generated samples that D gets right: params (..., 4) give two (...,).
+    """Compute the shares of real and of generated samples that D gets right: two arrays (...,).
 
-    The logit of G(z) is linear in z: negative on one side of its zero in [0, 1]. target: a frozen scipy.stats.norm.
+    The logit of G(z) is linear in z: negative on one side of its zero in [0, 1].
     """
     w, b, slope, bias = np.moveaxis(params[..., :4], -1, 0)
     real = stats.norm.cdf((slope * target.mean() + bias) / (np.abs(slope) * target.std()))
@@ -91,7 +94,7 @@ def jensen_shannon(target, low, high):
 
     JSD = KL(p, (p + q) / 2) / 2 + KL(q, (p + q) / 2) / 2: Goodfellow et al. 2014, proof of Theorem 1.
     With r = p / q it is log 2 - 1/2 * the mean under q of (1 + r) log(1 + r) - r log r, which vanishes
-    with r: log 2 is what no overlap leaves. low, high (...), in either order or equal, give (...,).
+    with r: log 2 is what no overlap leaves.
     """
     low, high = np.minimum(low, high), np.maximum(low, high)
     mean, reach, width = target.mean(), REACH * target.std(), high - low
@@ -111,7 +114,6 @@ def wasserstein(target, low, high):
     W1 = integral of |x(t) - u(t)| dt over 0 < t < 1, between the quantiles of the two at t (Arjovsky
     et al. 2017, arXiv 1701.07875, for W1). Here u(t) = low + width t, and x(t) has the antiderivative
     mean t - std^2 pdf(x(t)), so it is exact once the crossings of x and u, three at most, are found.
-    low, high (...), in either order or equal, give (...,).
     """
     low, high = np.minimum(low, high), np.maximum(low, high)
     mean, std, width = target.mean(), target.std(), high - low
@@ -134,28 +136,21 @@ def wasserstein(target, low, high):
 
 
 def kullback_leibler(target, low, high):
-    """Compute KL(q, p) of the uniform q on [low, high] from the target p, in nats; KL(p, q) is infinite.
+    """Compute KL(q, p) of the uniform q on [low, high], not a point, from the target p, in nats; KL(p, q) is infinite.
 
     It is the mean under q of log q - log p, whose square has the mean of its middle's plus width^2 / 12.
-    target: a frozen scipy.stats.norm. low, high (...), in either order but not equal, give (...,).
     """
     width = np.abs(np.subtract(high, low))
     return width**2 / (24 * target.var()) - target.logpdf(np.add(low, high) / 2) - np.log(width)
 
 
 def best_objective(target, low, high):
-    """Compute V* = -log 4 + 2 JSD, what the best D of all makes of V: Goodfellow et al. 2014, Theorem 1.
-
-    target: a frozen scipy.stats.norm. low, high (...) of the uniform generator give (...,).
-    """
+    """Compute V* = -log 4 + 2 JSD, what the best D of all makes of V: Goodfellow et al. 2014, Theorem 1."""
     return 2 * jensen_shannon(target, low, high) - np.log(4)
 
 
 def best_discriminator(target, low, high, grid):
-    """Compute the best D of all, p / (p + q), against the uniform q on [low, high], on a grid (M,).
-
-    Goodfellow et al. 2014, Proposition 1. target: a frozen scipy.stats.norm; low and high in either order.
-    """
+    """Compute the best D of all, p / (p + q), on a grid (M,): Goodfellow et al. 2014, Proposition 1."""
     low, high = min(low, high), max(low, high)
     ratio = (high - low) * target.pdf(grid)  # p / q on q's interval; elsewhere q is 0
     return np.where((low <= grid) & (grid <= high), ratio / (1 + ratio), 1.0)
@@ -166,14 +161,14 @@ class Portrait(NamedTuple):
 
     draws: tuple  # a record with x (N,) and z_gen (games, steps, N)
     history: tuple  # a record with params (games, 4), objective, gen_loss, discr_gradient and gen_gradient (games,)
-    target: object  # a frozen scipy.stats.norm
+    target: object
     games: np.ndarray  # (F,) games played in each frame
     seen: tuple  # two arrays (F, K), real and generated samples as D sees them; empty if as they are
     path: np.ndarray  # (games + 1, 2) `phase_point` before the first game and after each
     equilibrium: tuple  # a record with params (4,) and period, a full turn in games, or nan
     turns: np.ndarray  # games in which D was flat: half-turns
     field: tuple  # four 2-D arrays: mean and slope of places in the phase plane, and what a game adds to both
-    predicted: np.ndarray | None  # (P, 4) params of the run that theory predicts
+    predicted: np.ndarray | None  # (P, 4) params of the run that theory predicts, if it predicts one
 
 
 class Moving(NamedTuple):
@@ -318,12 +313,9 @@ def draw_frame(ax, portrait):
     return Moving(show, (arrows, *seen, samples, curve, title))
 
 
-def draw_phase(ax, path, equilibrium, field, predicted=None):
-    """Draw a run's path in the plane of the generated mean and D's slope w', coloured by game. Gives a Moving.
-
-    path, equilibrium, field, predicted: as in a Portrait.
-    """
-    mean, slope, *step = field
+def draw_phase(ax, portrait):
+    """Draw a run's path in the plane of the generated mean and D's slope w', coloured by game. Gives a Moving."""
+    path, (mean, slope, *step) = portrait.path, portrait.field
     size = np.hypot(*step) + np.finfo(float).tiny
     ax.quiver(
         mean, slope, *(part / size for part in step), color=ARROW, pivot="mid", angles="xy", scale_units="width",
@@ -333,10 +325,10 @@ def draw_phase(ax, path, equilibrium, field, predicted=None):
     stride = -(-len(path) // MOST_POINTS)
     trail = LineCollection([], cmap=GAME_COLORS, clim=(0, len(path) - 1), linewidth=1.3, zorder=2)
     ax.add_collection(trail, autolim=False)
-    if predicted is not None:
+    if portrait.predicted is not None:
         halo = [withStroke(linewidth=2.6, foreground="white")]
-        ax.plot(*phase_point(predicted).T, ":", color=RED, path_effects=halo, zorder=3, label="predicted")
-    goal = phase_point(equilibrium.params)
+        ax.plot(*phase_point(portrait.predicted).T, ":", color=RED, path_effects=halo, zorder=3, label="predicted")
+    goal = phase_point(portrait.equilibrium.params)
     ax.axvline(goal[0], color=PALE_RED, linewidth=0.9, zorder=1)
     ax.axhline(goal[1], color=PALE_RED, linewidth=0.9, zorder=1)
     ax.plot(*goal, "o", color=RED, mfc="none", markersize=9, mew=1.6, zorder=4, label="equilibrium")
@@ -378,7 +370,7 @@ def gif(portrait):
     figure = _figure((10, 4.7), MOVING_DPI, layout=None)  # of known words: to measure them takes a fifth of the time
     stage, plane = figure.subplots(1, 2, width_ratios=(1.3, 1))
     figure.subplots_adjust(left=0.09, right=0.985, bottom=0.22, top=0.94, wspace=0.2)
-    moving = draw_frame(stage, portrait), draw_phase(plane, portrait.path, portrait.equilibrium, portrait.field)
+    moving = draw_frame(stage, portrait), draw_phase(plane, portrait._replace(predicted=None))
     figure.legend(loc="lower center", ncols=6, columnspacing=1.2, handletextpad=0.4)
     for artist in (artist for part in moving for artist in part.artists):
         artist.set_animated(True)  # left out of the background
@@ -414,7 +406,7 @@ def draw_turns(ax, objective, turns, period):
 
 
 def draw_moments(ax, params, target):
-    """Draw mean and standard deviation of G(z), of params (games, 4), beside those of a frozen scipy.stats.norm."""
+    """Draw mean and standard deviation of G(z), of params (games, 4), beside the target's."""
     moments = [(generated_mean(params), "mean", BLUE, 1.5), (generated_std(params), "std", BLUE, 1.5)]
     goals = (target.mean(), "target mean", GREEN), (target.std(), "target std", GREEN)
     draw_lines(ax, moments, goals, ylabel="mean, std", title="Generated samples: quality, diversity")
@@ -462,8 +454,7 @@ def hessian_figure(portrait, eigenvalues):
     """Compose a Portrait's path in the phase plane and the eigenvalues (games, 4) of the Hessian of V."""
     figure = _figure((9, 4.4))
     left, right = figure.subplots(1, 2)
-    plane = portrait.path, portrait.equilibrium, portrait.field, portrait.predicted
-    trail, dot = draw_phase(left, *plane).artists
+    trail, dot = draw_phase(left, portrait).artists
     dot.set_label("end")
     figure.colorbar(trail, ax=left, pad=0.02).ax.set_title("game")
     draw_eigenvalues(right, eigenvalues)
@@ -475,7 +466,7 @@ def hessian_figure(portrait, eigenvalues):
 def seeds_figure(games, objective, params, optimal, target):
     """Compose objective (F, S), generated mean and std of many seeds against games (F,), by their outcome.
 
-    params (F, S, 4); optimal (S,): whether V of a seed ended at the draw; target: a frozen scipy.stats.norm.
+    params (F, S, 4); optimal (S,): whether V of a seed ended at the draw.
     """
     figure, thin = _figure((9, 3.6)), np.arange(len(optimal)) < MOST_SEEDS
     panels = (
@@ -503,7 +494,7 @@ def seeds_figure(games, objective, params, optimal, target):
 def monitor_figure(history, target, saturating):
     """Compose losses, running means of D's accuracies, moments and distances from the target, against games.
 
-    history: as in a Portrait; target: a frozen scipy.stats.norm; saturating: whether gen_loss is log(1 - D(G(z))).
+    history: as in a Portrait; saturating: whether gen_loss is log(1 - D(G(z))).
     """
     figure, params, ends = _figure((9, 6.6)), history.params, generated_ends(history.params)
     axes = figure.subplot_mosaic([["losses", [["kinds"], ["all"]]], ["moments", [["divergence"], ["distance"]]]])
@@ -577,20 +568,19 @@ def draw_slide(ax, target):
 def draw_best_discriminator(ax, target, middle, width, words):
     """Draw the target's density and D* against a uniform generator; words, with V*, are the title."""
     low, high = middle - width / 2, middle + width / 2
-    left, right = target.mean() - 6 * target.std(), target.mean() + 4 * target.std()
-    grid = np.linspace(left, right, 2001)
+    grid = np.linspace(target.mean() - 6 * target.std(), target.mean() + 4 * target.std(), 2001)
     ax.axvspan(low, high, color=BLUE, alpha=0.2, linewidth=0, label="generated samples G(z)")
     ax.plot(grid, target.pdf(grid), color=GREEN, label="target density")
     ax.plot(grid, best_discriminator(target, low, high, grid), color=NAVY, label="best discriminator D*")
     ax.axhline(0.5, color=RED, label="equilibrium: D = 1/2")
-    ax.set(xlim=(left, right), ylim=(0, 1.06))
+    ax.set(xlim=grid[[0, -1]], ylim=(0, 1.06))
     ax.set_yticks([*D_TICKS], D_TICKS.values(), fontsize="small")
     ax.set_title(f"{words}: V* = {best_objective(target, low, high):.4f}", fontsize="small")
 
 
 @style()
 def theory_figure(target):
-    """Compose what theory says of these games against a scipy.stats.norm: G's slope, rotation, distances, best D."""
+    """Compose what theory says of these games: G's slope, rotation, distances, best D."""
     figure = _figure((9, 7.6))
     axes = figure.subplot_mosaic([["slopes", "rotation"], ["slide", [["stalled"], ["narrow"]]]])
     draw_slopes(axes["slopes"])
@@ -678,7 +668,7 @@ class Explorer:
             stage, phase, objective = self.axes
             self.moving = [
                 draw_frame(stage, run),
-                draw_phase(phase, run.path, run.equilibrium, run.field, run.predicted),
+                draw_phase(phase, run),
                 draw_objective(objective, run.history.objective),
             ]
             objective.set_xlabel("")  # the slider below says so

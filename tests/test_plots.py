@@ -239,10 +239,10 @@ def test_stage_scales_the_density(run, std):
 
 
 def test_phase_plane(run):
-    ax, (*_, path, equilibrium, _, field, predicted) = plots._figure((5, 5)).subplots(), run.portrait
+    ax, (*_, path, _, _, field, predicted) = plots._figure((5, 5)).subplots(), run.portrait
     w, b, a, _ = np.vstack([run.draws.params, run.portrait.history.params]).T
     np.testing.assert_allclose(path, np.transpose([w / 2 + b, a]), rtol=1e-12)
-    moving = plots.draw_phase(ax, path, equilibrium, field, predicted)
+    moving = plots.draw_phase(ax, run.portrait)
     trail, dot = moving.artists
     for game in (1, 7, 300, 150):
         moving.show(game)
@@ -273,18 +273,18 @@ def test_phase_plane(run):
 
 
 def test_phase_plane_without_a_prediction_or_a_step():
-    *_, path, equilibrium, _, field, _ = play(2).portrait
+    portrait = play(2).portrait
+    mean, slope, *step = portrait.field
     ax = plots._figure((5, 5)).subplots()
-    plots.draw_phase(ax, path, equilibrium, (*field[:2], 0 * field[2], 0 * field[3]))
+    plots.draw_phase(ax, portrait._replace(field=(mean, slope, *np.zeros_like(step)), predicted=None))
     assert "predicted" not in ax.get_legend_handles_labels()[1]
     assert not np.any(ax.collections[0].U)
 
 
-def test_long_path_is_thinned_but_ends_where_it_ends():
+def test_long_path_is_thinned_but_ends_where_it_ends(run):
     path = np.random.default_rng(0).normal(size=(100_001, 2)).cumsum(axis=0)
     ax = plots._figure((5, 5)).subplots()
-    field = (*np.meshgrid([-1.0, 1], [-1.0, 1]), np.ones((2, 2)), np.ones((2, 2)))
-    trail, _ = plots.draw_phase(ax, path, Equilibrium(np.zeros(4), np.nan), field).artists
+    trail, _ = plots.draw_phase(ax, run.portrait._replace(path=path)).artists
     segments = trail.get_segments()
     assert sum(map(len, segments)) < 4000
     np.testing.assert_array_equal(segments[-1][-1], path[-1])
