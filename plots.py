@@ -34,7 +34,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from PIL import Image
-from scipy import ndimage, special, stats
+from scipy import ndimage, optimize, special, stats
 
 if BACKEND:  # only windows need it
     os.environ["MPLBACKEND"] = BACKEND
@@ -243,8 +243,7 @@ def _label_ends(ax, labels):
     line = 11 / 72 * ax.figure.dpi / ax.get_window_extent().height
     sizes = line * np.array([1 + text.count("\n") for text in texts])
     stacked = np.cumsum(sizes) - sizes / 2
-    free = wanted - stacked  # pushing up alone, or down alone, parts them; halfway between does, too
-    places = (np.maximum.accumulate(free) + np.minimum.accumulate(free[::-1])[::-1]) / 2 + stacked
+    places = optimize.isotonic_regression(wanted - stacked).x + stacked
     place = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "center"}
     for height, text, color in zip(places, texts, colors):
         ax.annotate(text, (1, height), (4, 0), color=color, fontsize="small", linespacing=1.1, **place)
@@ -533,10 +532,9 @@ def draw_rotation(ax, steps=126, rate=0.1):
 
     x' = x - rate y and y' = y + rate x if both step at once; y' = y + rate x' if they take turns.
     """
-    at_once, in_turn = [[1, -rate], [rate, 1]], [[1, -rate], [rate, 1 - rate**2]]
     for game, color, label in (
-        (at_once, ORANGE, "simultaneous steps: a spiral"),
-        (in_turn, BLUE, "alternating steps: an ellipse"),
+        ([[1, -rate], [rate, 1]], ORANGE, "simultaneous steps: a spiral"),
+        ([[1, -rate], [rate, 1 - rate**2]], BLUE, "alternating steps: an ellipse"),
     ):
         path = [np.linalg.matrix_power(game, step)[:, 0] for step in range(steps + 1)]
         ax.plot(*np.transpose(path), ".-", color=color, linewidth=0.8, markersize=4, label=label)
