@@ -167,7 +167,7 @@ class GAN:
             if hasattr(field.type, "__metadata__"):
                 try:
                     object.__setattr__(self, field.name, read(field.type, getattr(self, field.name)))
-                except Refusal as refusal:
+                except argparse.ArgumentTypeError as refusal:
                     raise ValueError(f"{field.name} {refusal}") from None
         if count_numbers(self) > MOST_NUMBERS:
             raise ValueError(f"games * num_samples * (gen_update + 1) must be at most {MOST_NUMBERS}")
@@ -228,7 +228,7 @@ def play_games(model, draws, *numbers):
 def play_compiled(model, draws):
     """Compute `play_games`, compiled when games of this kind and shape are played for the first time."""
     kind = list_operations(model, draws)
-    compiled = COMPILED.get(kind)
+    compiled = COMPILED.get(kind)  # and held, should another thread clear them
     if compiled is None:
         if len(COMPILED) >= MOST_COMPILED:
             COMPILED.clear()
@@ -245,18 +245,19 @@ def portrait(model, draws, history, games):
     equilibrium = hessian.equilibrium(model, draws.x, history.params[-1])
     fake = generator(history.params[games - 1, :2], draws.z_gen[-1, -1]).numpy()
     seen = model.seen(model.deal(draws, games - 1), fake)
-    changing = seen if np.ndim(seen[0]) > 1 else None  # D sees something else in each game
-    scene = plots.scene(draws, history, stats.norm(model.target_mean, model.target_std), games, changing)
+    seen = seen if np.ndim(seen[0]) > 1 else ()  # D sees something else in each game
+    path = plots.phase_point(np.vstack([draws.params, history.params]))
     turns = hessian.flat_games(history.params[:, 2], equilibrium.period)
-    grid = plots.phase_grid(scene, equilibrium)
+    grid = plots.phase_grid(path, equilibrium)
     field = (*grid, *hessian.phase_field(model, draws.x, history.params[-1, 0], *grid))
     predicted = hessian.predict(equilibrium, history.params, turns[1]) if len(turns) > 1 else None
-    return plots.Portrait(scene, history, equilibrium, turns, field, predicted)
+    target = stats.norm(model.target_mean, model.target_std)
+    return plots.Portrait(draws, history, target, games, seen, path, equilibrium, turns, field, predicted)
 
 
 def run(model, seed):
     """Train, report and draw one run: its pictures, a pattern of the file's name to bytes."""
-    target, shown = stats.norm(model.target_mean, model.target_std), plots.frame_games(model.games)
+    shown = plots.frame_games(model.games)
 
     def report(first, part):
         hessian.require_finite(part, first)
@@ -269,7 +270,7 @@ def run(model, seed):
     hessian.require_finite([curvature])
     eigenvalues, picture = np.linalg.eigvalsh(curvature), portrait(model, draws, history, shown)
     plots.say(*hessian.closing_report(model, draws, history, eigenvalues, picture.equilibrium), "Drawing")
-    monitor = plots.monitor_figure(history, target, model.gen_loss == "saturating")
+    monitor = plots.monitor_figure(history, picture.target, model.gen_loss == "saturating")
     return {
         "img_{}.gif": plots.gif(picture),
         "summary_{}.png": plots.png(plots.summary_figure(picture)),
@@ -320,10 +321,6 @@ MOST_NUMBERS = 50_000_000  # of a run's draws: 0.4 GB
 SEED_KIND, SEEDS_KIND = Annotated[int, 0, 2**32 - 1, tuple(range(100))], Annotated[int, 1, 10_000]
 
 
-class Refusal(argparse.ArgumentTypeError, ValueError):
-    """A setting that is not what is allowed."""
-
-
 def allowed(kind):
     """Say what a setting may be: Annotated[number, least, greatest, ...] or Annotated[str, choices]."""
     low, high, *_ = *kind.__metadata__, None
@@ -331,13 +328,13 @@ def allowed(kind):
 
 
 def read(kind, value):
-    """Read a setting of a kind from a number or a text, as people write it."""
+    """Read a setting of a kind from a number or a text, as people write it. ArgumentTypeError if it is not allowed."""
     text, (low, *others) = str(value).strip(), kind.__metadata__
     with contextlib.suppress(ValueError, OverflowError):
         number = kind.__origin__(float(text)) + 0 if others else text  # + 0: no -0.0
         if low <= number == float(text) <= others[0] if others else text in low:
             return number
-    raise Refusal(f"must be {allowed(kind)}, not {text[:40]!r}")
+    raise argparse.ArgumentTypeError(f"must be {allowed(kind)}, not {text[:40]!r}")
 
 
 def count_numbers(model):

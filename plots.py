@@ -5,6 +5,9 @@
 at all. Blue is what the players make (samples, paths; darker, D), green is the data, red is theory.
 
     python plots.py                                      the picture of theory, which no run enters
+
+params (..., 4) are w, b, w', b'; target is a frozen scipy.stats.norm; low and high (...), in either order or
+equal, are the ends of the interval on which G(z) is uniform. Functions of these give an array (...,).
 """
 
 import argparse
@@ -31,7 +34,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from PIL import Image
-from scipy import ndimage, special, stats
+from scipy import ndimage, optimize, special, stats
 
 if BACKEND:  # only windows need it
     os.environ["MPLBACKEND"] = BACKEND
@@ -60,31 +63,30 @@ BISECTIONS = 25  # of an interval that holds a crossing: the distance feels the 
 
 
 def generated_ends(params):
-    """Compute the ends of G(z)'s interval, in ascending order: (..., 4) give two arrays (...,)."""
+    """Compute the ends of G(z)'s interval, in ascending order: two arrays (...,)."""
     return np.sort([params[..., 1], params[..., 0] + params[..., 1]], axis=0)
 
 
 def generated_mean(params):
-    """Compute the mean of G(z), uniform on [b, b + w]: params (..., 4) give (...,)."""
+    """Compute the mean of G(z), uniform on [b, b + w]."""
     return params[..., 1] + params[..., 0] / 2
 
 
 def generated_std(params):
-    """Compute the standard deviation of G(z), |w| / sqrt(12): params (..., 4) give (...,)."""
+    """Compute the standard deviation of G(z), |w| / sqrt(12)."""
     return np.abs(params[..., 0]) / np.sqrt(12)
 
 
-@np.errstate(divide="ignore", invalid="ignore")
+@np.errstate(divide="ignore", invalid="ignore", over="ignore")
 def accuracies(params, target):
-    """Compute the shares of real and of generated samples that D gets right: params (..., 4) give two (...,).
+    """Compute the shares of real and of generated samples that D gets right: two arrays (...,).
 
-    The logit of G(z) is linear in z: negative on one side of its zero in [0, 1]. target: a frozen scipy.stats.norm.
+    The logit of G(z) is linear in z: negative on one side of its zero in [0, 1].
     """
     w, b, slope, bias = np.moveaxis(params[..., :4], -1, 0)
     real = stats.norm.cdf((slope * target.mean() + bias) / (np.abs(slope) * target.std()))
-    at_0, at_1 = slope * b + bias, slope * (w + b) + bias
-    zero = np.clip(at_0 / (at_0 - at_1), 0, 1)
-    return real, np.where(at_0 == at_1, at_0 < 0, np.where(at_0 < at_1, zero, 1 - zero))
+    low, high = np.sort([slope * b + bias, slope * (w + b) + bias], axis=0)
+    return real, np.clip(-low / np.maximum(high - low, np.finfo(float).tiny), 0, 1)
 
 
 def jensen_shannon(target, low, high):
@@ -92,7 +94,7 @@ def jensen_shannon(target, low, high):
 
     JSD = KL(p, (p + q) / 2) / 2 + KL(q, (p + q) / 2) / 2: Goodfellow et al. 2014, proof of Theorem 1.
     With r = p / q it is log 2 - 1/2 * the mean under q of (1 + r) log(1 + r) - r log r, which vanishes
-    with r: log 2 is what no overlap leaves. low, high (...), in either order or equal, give (...,).
+    with r: log 2 is what no overlap leaves.
     """
     low, high = np.minimum(low, high), np.maximum(low, high)
     mean, reach, width = target.mean(), REACH * target.std(), high - low
@@ -112,7 +114,6 @@ def wasserstein(target, low, high):
     W1 = integral of |x(t) - u(t)| dt over 0 < t < 1, between the quantiles of the two at t (Arjovsky
     et al. 2017, arXiv 1701.07875, for W1). Here u(t) = low + width t, and x(t) has the antiderivative
     mean t - std^2 pdf(x(t)), so it is exact once the crossings of x and u, three at most, are found.
-    low, high (...), in either order or equal, give (...,).
     """
     low, high = np.minimum(low, high), np.maximum(low, high)
     mean, std, width = target.mean(), target.std(), high - low
@@ -135,56 +136,39 @@ def wasserstein(target, low, high):
 
 
 def kullback_leibler(target, low, high):
-    """Compute KL(q, p) of the uniform q on [low, high] from the target p, in nats; KL(p, q) is infinite.
+    """Compute KL(q, p) of the uniform q on [low, high], not a point, from the target p, in nats; KL(p, q) is infinite.
 
     It is the mean under q of log q - log p, whose square has the mean of its middle's plus width^2 / 12.
-    target: a frozen scipy.stats.norm. low, high (...), in either order but not equal, give (...,).
     """
     width = np.abs(np.subtract(high, low))
     return width**2 / (24 * target.var()) - target.logpdf(np.add(low, high) / 2) - np.log(width)
 
 
 def best_objective(target, low, high):
-    """Compute V* = -log 4 + 2 JSD, what the best D of all makes of V: Goodfellow et al. 2014, Theorem 1.
-
-    target: a frozen scipy.stats.norm. low, high (...) of the uniform generator give (...,).
-    """
+    """Compute V* = -log 4 + 2 JSD, what the best D of all makes of V: Goodfellow et al. 2014, Theorem 1."""
     return 2 * jensen_shannon(target, low, high) - np.log(4)
 
 
 def best_discriminator(target, low, high, grid):
-    """Compute the best D of all, p / (p + q), against the uniform q on [low, high], on a grid (M,).
-
-    Goodfellow et al. 2014, Proposition 1. target: a frozen scipy.stats.norm; low and high in either order.
-    """
+    """Compute the best D of all, p / (p + q), on a grid (M,): Goodfellow et al. 2014, Proposition 1."""
     low, high = min(low, high), max(low, high)
     ratio = (high - low) * target.pdf(grid)  # p / q on q's interval; elsewhere q is 0
     return np.where((low <= grid) & (grid <= high), ratio / (1 + ratio), 1.0)
 
 
-class Scene(NamedTuple):
-    """What an animation shows: F frames, K samples of each kind, M points of the axis."""
-
-    games: np.ndarray  # (F,) games played
-    objective: np.ndarray  # (F,)
-    noise: np.ndarray  # (K,) z, the same in every frame
-    params: np.ndarray  # (F, 4)
-    real: np.ndarray  # (K,) x
-    seen: tuple  # two arrays (F, K), real and generated samples as D sees them; empty if as they are
-    grid: np.ndarray  # (M,) points of the axis
-    target: object  # a frozen scipy.stats.norm
-    path: np.ndarray  # (games + 1, 2) place in the phase plane, before the first game and after each
-
-
 class Portrait(NamedTuple):
-    """What the pictures of a run show."""
+    """What the pictures of a run of one seed show: F frames, K samples of each kind."""
 
-    scene: Scene
+    draws: tuple  # a record with x (N,) and z_gen (games, steps, N)
     history: tuple  # a record with params (games, 4), objective, gen_loss, discr_gradient and gen_gradient (games,)
+    target: object
+    games: np.ndarray  # (F,) games played in each frame
+    seen: tuple  # two arrays (F, K), real and generated samples as D sees them; empty if as they are
+    path: np.ndarray  # (games + 1, 2) `phase_point` before the first game and after each
     equilibrium: tuple  # a record with params (4,) and period, a full turn in games, or nan
     turns: np.ndarray  # games in which D was flat: half-turns
     field: tuple  # four 2-D arrays: mean and slope of places in the phase plane, and what a game adds to both
-    predicted: np.ndarray | None  # (P, 4) params of the run that theory predicts
+    predicted: np.ndarray | None  # (P, 4) params of the run that theory predicts, if it predicts one
 
 
 class Moving(NamedTuple):
@@ -199,9 +183,9 @@ def phase_point(params):
     return np.stack([generated_mean(params), params[..., 2]], axis=-1)
 
 
-def phase_grid(scene, equilibrium):
-    """Lay places for arrows over the part of the phase plane that a run visits: two 2-D arrays, mean and slope."""
-    visited = np.vstack([scene.path, phase_point(equilibrium.params)])
+def phase_grid(path, equilibrium):
+    """Lay places for arrows over what a path (M, 2) visits of the phase plane: two 2-D arrays, mean and slope."""
+    visited = np.vstack([path, phase_point(equilibrium.params)])
     low, high, pad = visited.min(axis=0), visited.max(axis=0), np.maximum(0.06 * np.ptp(visited, axis=0), 1e-3)
     return np.meshgrid(*(np.linspace(*ends) for ends in zip(low - pad, high + pad, PLANE_ARROWS)))
 
@@ -210,23 +194,6 @@ def frame_games(games):
     """List the games to show: denser at first, then every 25th or, in a long run, fewer, and the last."""
     step = FRAME_EVERY * -(-games // (FRAME_EVERY * MOST_FRAMES))
     return np.unique(np.minimum([*FIRST_FRAMES, *range(max(100, step), games, step), games], games))
-
-
-def scene(draws, history, target, games, seen=None):
-    """Compute what an animation shows of some games (F,) of a run of one seed, with a scipy.stats.norm: a Scene.
-
-    seen: real and generated samples as D sees them, two arrays (F, K or more), if not as they are.
-    """
-    noise, real = draws.z_gen[-1, -1, :MOST_SHOWN], draws.x[:MOST_SHOWN]
-    objective, params = history.objective[games - 1], history.params[games - 1]
-    samples = params[:, :1] * noise + params[:, 1:2]
-    shown = tuple(values[:, :MOST_SHOWN] for values in (() if seen is None else seen))
-    low, high = min(0, target.mean() - 2.5 * target.std()), max(1, target.mean() + 2.5 * target.std())
-    far = 1.5 * (high - low)  # beyond noise and data, which stay in sight whatever the samples do
-    visited = np.clip(np.concatenate([samples, *shown], axis=None), low - far, high + far)
-    grid = np.linspace(min(low, visited.min()) - 0.5, max(high, visited.max()) + 0.5, 300)
-    path = phase_point(np.vstack([draws.params, history.params]))
-    return Scene(games, objective, noise, params, real, shown, grid, target, path)
 
 
 STYLING = threading.RLock()  # settings belong to the process, not to a thread
@@ -276,8 +243,7 @@ def _label_ends(ax, labels):
     line = 11 / 72 * ax.figure.dpi / ax.get_window_extent().height
     sizes = line * np.array([1 + text.count("\n") for text in texts])
     stacked = np.cumsum(sizes) - sizes / 2
-    free = wanted - stacked  # pushing up alone, or down alone, parts them; halfway between does, too
-    places = (np.maximum.accumulate(free) + np.minimum.accumulate(free[::-1])[::-1]) / 2 + stacked
+    places = optimize.isotonic_regression(wanted - stacked).x + stacked
     place = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "center"}
     for height, text, color in zip(places, texts, colors):
         ax.annotate(text, (1, height), (4, 0), color=color, fontsize="small", linespacing=1.1, **place)
@@ -302,49 +268,53 @@ def draw_lines(ax, lines, constants=(), **settings):
     _label_ends(ax, [*ends, *constants])
 
 
-def draw_frame(ax, scene):
+def draw_frame(ax, portrait):
     """Draw the stage: noise below, the samples it becomes beside the data, then the density and D. Gives a Moving."""
+    history, target, games = portrait.history, portrait.target, portrait.games
+    noise, real = portrait.draws.z_gen[-1, -1, :MOST_SHOWN], portrait.draws.x[:MOST_SHOWN]
+    made = history.params[games - 1, :1] * noise + history.params[games - 1, 1:2]
+    low, high = min(0, target.mean() - 2.5 * target.std()), max(1, target.mean() + 2.5 * target.std())
+    far = 1.5 * (high - low)  # beyond noise and data, which stay in sight whatever the samples do
+    views = [values[:, :MOST_SHOWN] for values in portrait.seen]
+    visited = np.clip(np.concatenate([made, *views], axis=None), low - far, high + far)
+    grid = np.linspace(min(low, visited.min()) - 0.5, max(high, visited.max()) + 0.5, 300)
     for height in (NOISE_HEIGHT, SAMPLES_HEIGHT):
         ax.axhline(height, color=BLACK, linewidth=0.8, zorder=1)
     ax.axhline(0.5, color=PALE_RED, linewidth=0.9, zorder=1)
-    still = np.zeros_like(scene.noise)
-    ax.plot(scene.noise, still + NOISE_HEIGHT, "o", color=GRAY, markerfacecolor="white", zorder=4, label="noise z")
+    still = np.zeros_like(noise)
+    ax.plot(noise, still + NOISE_HEIGHT, "o", color=GRAY, markerfacecolor="white", zorder=4, label="noise z")
     arrows = ax.quiver(
-        scene.noise, still + NOISE_HEIGHT, still, still, color=ARROW,
+        noise, still + NOISE_HEIGHT, still, still, color=ARROW,
         angles="xy", scale_units="xy", scale=1, width=0.0015, headwidth=6, headlength=8, headaxislength=7,
     )  # fmt: skip
-    density = scene.target.pdf(scene.grid) / scene.target.pdf(scene.target.mean())
-    ax.plot(scene.grid, PEAK * density, color=GREEN, label="target density, scaled")
-    ax.plot(scene.real, np.full_like(scene.real, SAMPLES_HEIGHT), color=GREEN, label="real samples x", **DOT)
-    kinds = zip(scene.seen, ("x as D sees them", "G(z) as D sees them"), (PALE_GREEN, PALE_BLUE))
+    ax.plot(grid, PEAK * (target.pdf(grid) / target.pdf(target.mean())), color=GREEN, label="target density, scaled")
+    ax.plot(real, np.full_like(real, SAMPLES_HEIGHT), color=GREEN, label="real samples x", **DOT)
+    kinds = zip(views, ("x as D sees them", "G(z) as D sees them"), (PALE_GREEN, PALE_BLUE))
     seen = [ax.plot([], [], "o", color=color, markersize=4, label=label)[0] for _, label, color in kinds]
     (samples,) = ax.plot(still, still + SAMPLES_HEIGHT, color=BLUE, label="generated samples G(z)", **DOT)
-    (curve,) = ax.plot(scene.grid, 0 * scene.grid, color=NAVY, linewidth=1.8, label="discriminator D(x)")
+    (curve,) = ax.plot(grid, 0 * grid, color=NAVY, linewidth=1.8, label="discriminator D(x)")
     title = ax.set_title("Game")
-    ax.set(xlim=scene.grid[[0, -1]], ylim=(NOISE_HEIGHT - 0.1, 1.05), xlabel="z, G(z), x")
+    ax.set(xlim=grid[[0, -1]], ylim=(NOISE_HEIGHT - 0.1, 1.05), xlabel="z, G(z), x")
     ticks = {NOISE_HEIGHT: "noise", SAMPLES_HEIGHT: "samples"} | D_TICKS
     ax.set_yticks([*ticks], ticks.values(), fontsize="small")
 
     def show(game):
-        frame = np.searchsorted(scene.games, game, "right") - 1  # the last one that is not ahead of the game
-        w, b, slope, bias = scene.params[frame]
-        samples.set_xdata(w * scene.noise + b)
-        arrows.set_UVC(samples.get_xdata() - scene.noise, still + SAMPLES_HEIGHT - ARROW_GAP - NOISE_HEIGHT)
-        curve.set_ydata(special.expit(slope * scene.grid + bias))
-        title.set_text(f"Game {scene.games[frame]}: objective {scene.objective[frame]:.3f}")
-        for row, (dots, values) in enumerate(zip(seen, scene.seen), 1):
+        frame = np.searchsorted(games, game, "right") - 1  # the last one that is not ahead of the game
+        samples.set_xdata(made[frame])
+        arrows.set_UVC(made[frame] - noise, still + SAMPLES_HEIGHT - ARROW_GAP - NOISE_HEIGHT)
+        slope, bias = history.params[games[frame] - 1, 2:]
+        curve.set_ydata(special.expit(slope * grid + bias))
+        title.set_text(f"Game {games[frame]}: objective {history.objective[games[frame] - 1]:.3f}")
+        for row, (dots, values) in enumerate(zip(seen, views), 1):
             dots.set_data(values[frame], np.full(values.shape[1], SAMPLES_HEIGHT + row * SEEN_HEIGHT))
 
-    show(scene.games[-1])
+    show(games[-1])
     return Moving(show, (arrows, *seen, samples, curve, title))
 
 
-def draw_phase(ax, path, equilibrium, field, predicted=None):
-    """Draw a Scene's path in the plane of the generated mean and D's slope w', coloured by game. Gives a Moving.
-
-    equilibrium, field, predicted: as in a Portrait.
-    """
-    mean, slope, *step = field
+def draw_phase(ax, portrait):
+    """Draw a run's path in the plane of the generated mean and D's slope w', coloured by game. Gives a Moving."""
+    path, (mean, slope, *step) = portrait.path, portrait.field
     size = np.hypot(*step) + np.finfo(float).tiny
     ax.quiver(
         mean, slope, *(part / size for part in step), color=ARROW, pivot="mid", angles="xy", scale_units="width",
@@ -354,10 +324,10 @@ def draw_phase(ax, path, equilibrium, field, predicted=None):
     stride = -(-len(path) // MOST_POINTS)
     trail = LineCollection([], cmap=GAME_COLORS, clim=(0, len(path) - 1), linewidth=1.3, zorder=2)
     ax.add_collection(trail, autolim=False)
-    if predicted is not None:
+    if portrait.predicted is not None:
         halo = [withStroke(linewidth=2.6, foreground="white")]
-        ax.plot(*phase_point(predicted).T, ":", color=RED, path_effects=halo, zorder=3, label="predicted")
-    goal = phase_point(equilibrium.params)
+        ax.plot(*phase_point(portrait.predicted).T, ":", color=RED, path_effects=halo, zorder=3, label="predicted")
+    goal = phase_point(portrait.equilibrium.params)
     ax.axvline(goal[0], color=PALE_RED, linewidth=0.9, zorder=1)
     ax.axhline(goal[1], color=PALE_RED, linewidth=0.9, zorder=1)
     ax.plot(*goal, "o", color=RED, mfc="none", markersize=9, mew=1.6, zorder=4, label="equilibrium")
@@ -396,11 +366,10 @@ def draw_objective(ax, objective):
 @style()
 def gif(portrait):
     """Draw stage and path so far, over one background, and return the bytes of a looping GIF. portrait: a Portrait."""
-    scene = portrait.scene
     figure = _figure((10, 4.7), MOVING_DPI, layout=None)  # of known words: to measure them takes a fifth of the time
     stage, plane = figure.subplots(1, 2, width_ratios=(1.3, 1))
     figure.subplots_adjust(left=0.09, right=0.985, bottom=0.22, top=0.94, wspace=0.2)
-    moving = draw_frame(stage, scene), draw_phase(plane, scene.path, portrait.equilibrium, portrait.field)
+    moving = draw_frame(stage, portrait), draw_phase(plane, portrait._replace(predicted=None))
     figure.legend(loc="lower center", ncols=6, columnspacing=1.2, handletextpad=0.4)
     for artist in (artist for part in moving for artist in part.artists):
         artist.set_animated(True)  # left out of the background
@@ -409,14 +378,14 @@ def gif(portrait):
     inks = np.vstack([BLACK, GRID, ARROW, GRAY, BLUE, NAVY, GREEN, RED, GAME_COLORS(np.linspace(0, 1, 8))[:, :3]])
     tints = [1 - step * (1 - inks) for step in (1, 0.67, 0.33)]  # for smooth edges
     colors, frames = 255 * np.vstack([(1, 1, 1), PALE_BLUE, PALE_GREEN, PALE_RED, *tints]), []
-    for game in scene.games:
+    for game in portrait.games:
         figure.canvas.restore_region(background)
         for part in moving:
             part.show(game)
             for artist in part.artists:
                 artist.axes.draw_artist(artist)
         frames.append(_image(figure, colors))
-    times = [340 if game < 20 else 200 for game in scene.games[:-1]] + [2000]  # milliseconds
+    times = [340 if game < 20 else 200 for game in portrait.games[:-1]] + [2000]  # milliseconds
     buffer, first, *others = io.BytesIO(), *frames
     first.save(buffer, "GIF", save_all=True, append_images=others, duration=times, loop=0, optimize=True)
     return buffer.getvalue()
@@ -436,7 +405,7 @@ def draw_turns(ax, objective, turns, period):
 
 
 def draw_moments(ax, params, target):
-    """Draw mean and standard deviation of G(z), of params (games, 4), beside those of a frozen scipy.stats.norm."""
+    """Draw mean and standard deviation of G(z), of params (games, 4), beside the target's."""
     moments = [(generated_mean(params), "mean", BLUE, 1.5), (generated_std(params), "std", BLUE, 1.5)]
     goals = (target.mean(), "target mean", GREEN), (target.std(), "target std", GREEN)
     draw_lines(ax, moments, goals, ylabel="mean, std", title="Generated samples: quality, diversity")
@@ -447,11 +416,11 @@ def summary_figure(portrait):
     """Compose the last frame of a Portrait, the objective with its wave, the samples' moments, both gradients."""
     figure, history = _figure((9, 7)), portrait.history
     (stage, objective), (moments, gradients) = figure.subplots(2, 2)
-    draw_frame(stage, portrait.scene)
+    draw_frame(stage, portrait)
     _legend(stage)
     draw_objective(objective, history.objective)
     draw_turns(objective, history.objective, portrait.turns, portrait.equilibrium.period)
-    draw_moments(moments, history.params, portrait.scene.target)
+    draw_moments(moments, history.params, portrait.target)
     norms = [(history.discr_gradient, "D", NAVY, 0.8), (history.gen_gradient, "G", ORANGE, 0.8)]
     gradients.set_yscale("log" if np.any(norms[0][0] + norms[1][0]) else "linear")
     draw_lines(gradients, norms, ylabel="norm, log scale", title="Gradients of the players")
@@ -484,8 +453,7 @@ def hessian_figure(portrait, eigenvalues):
     """Compose a Portrait's path in the phase plane and the eigenvalues (games, 4) of the Hessian of V."""
     figure = _figure((9, 4.4))
     left, right = figure.subplots(1, 2)
-    plane = portrait.scene.path, portrait.equilibrium, portrait.field, portrait.predicted
-    trail, dot = draw_phase(left, *plane).artists
+    trail, dot = draw_phase(left, portrait).artists
     dot.set_label("end")
     figure.colorbar(trail, ax=left, pad=0.02).ax.set_title("game")
     draw_eigenvalues(right, eigenvalues)
@@ -497,7 +465,7 @@ def hessian_figure(portrait, eigenvalues):
 def seeds_figure(games, objective, params, optimal, target):
     """Compose objective (F, S), generated mean and std of many seeds against games (F,), by their outcome.
 
-    params (F, S, 4); optimal (S,): whether V of a seed ended at the draw; target: a frozen scipy.stats.norm.
+    params (F, S, 4); optimal (S,): whether V of a seed ended at the draw.
     """
     figure, thin = _figure((9, 3.6)), np.arange(len(optimal)) < MOST_SEEDS
     panels = (
@@ -525,7 +493,7 @@ def seeds_figure(games, objective, params, optimal, target):
 def monitor_figure(history, target, saturating):
     """Compose losses, running means of D's accuracies, moments and distances from the target, against games.
 
-    history: as in a Portrait; target: a frozen scipy.stats.norm; saturating: whether gen_loss is log(1 - D(G(z))).
+    history: as in a Portrait; saturating: whether gen_loss is log(1 - D(G(z))).
     """
     figure, params, ends = _figure((9, 6.6)), history.params, generated_ends(history.params)
     axes = figure.subplot_mosaic([["losses", [["kinds"], ["all"]]], ["moments", [["divergence"], ["distance"]]]])
@@ -559,25 +527,18 @@ def draw_slopes(ax):
     _legend(ax)
 
 
-def rotate(steps, rate, alternating):
-    """Play V(x, y) = x y by gradient steps from (1, 0): x descends it, y climbs it.
-
-    x' = x - rate y and y' = y + rate x, or y + rate x' if alternating. Returns an array (steps + 1, 2).
-    """
-    path = [(1.0, 0.0)]
-    for _ in range(steps):
-        x, y = path[-1]
-        moved = x - rate * y
-        path.append((moved, y + rate * (moved if alternating else x)))
-    return np.array(path)
-
-
 def draw_rotation(ax, steps=126, rate=0.1):
-    """Draw two ways to play V(x, y) = x y: on a spiral outwards and round an ellipse."""
-    ellipse, spiral = rotate(steps, rate, alternating=True), rotate(steps, rate, alternating=False)
-    ax.plot(*spiral.T, ".-", color=ORANGE, linewidth=0.8, markersize=4, label="simultaneous steps: a spiral")
-    ax.plot(*ellipse.T, ".-", color=BLUE, linewidth=0.8, markersize=4, label="alternating steps: an ellipse")
-    ax.plot(*ellipse[0], color=BLACK, label="start", **DOT)
+    """Draw two ways to play V(x, y) = x y by gradient steps from (1, 0): on a spiral outwards and round an ellipse.
+
+    x' = x - rate y and y' = y + rate x if both step at once; y' = y + rate x' if they take turns.
+    """
+    for game, color, label in (
+        ([[1, -rate], [rate, 1]], ORANGE, "simultaneous steps: a spiral"),
+        ([[1, -rate], [rate, 1 - rate**2]], BLUE, "alternating steps: an ellipse"),
+    ):
+        path = [np.linalg.matrix_power(game, step)[:, 0] for step in range(steps + 1)]
+        ax.plot(*np.transpose(path), ".-", color=color, linewidth=0.8, markersize=4, label=label)
+    ax.plot(1, 0, color=BLACK, label="start", **DOT)
     ax.plot(0, 0, color=RED, label="equilibrium", **DOT)
     ax.set(title="(b) V(x, y) = x y: neither way gets to the equilibrium", ylabel="y, climbs V")
     ax.set(xlabel=f"x, descends V; {steps} steps of rate {rate}", aspect="equal", adjustable="datalim")
@@ -605,20 +566,19 @@ def draw_slide(ax, target):
 def draw_best_discriminator(ax, target, middle, width, words):
     """Draw the target's density and D* against a uniform generator; words, with V*, are the title."""
     low, high = middle - width / 2, middle + width / 2
-    left, right = target.mean() - 6 * target.std(), target.mean() + 4 * target.std()
-    grid = np.linspace(left, right, 2001)
+    grid = np.linspace(target.mean() - 6 * target.std(), target.mean() + 4 * target.std(), 2001)
     ax.axvspan(low, high, color=BLUE, alpha=0.2, linewidth=0, label="generated samples G(z)")
     ax.plot(grid, target.pdf(grid), color=GREEN, label="target density")
     ax.plot(grid, best_discriminator(target, low, high, grid), color=NAVY, label="best discriminator D*")
     ax.axhline(0.5, color=RED, label="equilibrium: D = 1/2")
-    ax.set(xlim=(left, right), ylim=(0, 1.06))
+    ax.set(xlim=grid[[0, -1]], ylim=(0, 1.06))
     ax.set_yticks([*D_TICKS], D_TICKS.values(), fontsize="small")
     ax.set_title(f"{words}: V* = {best_objective(target, low, high):.4f}", fontsize="small")
 
 
 @style()
 def theory_figure(target):
-    """Compose what theory says of these games against a scipy.stats.norm: G's slope, rotation, distances, best D."""
+    """Compose what theory says of these games: G's slope, rotation, distances, best D."""
     figure = _figure((9, 7.6))
     axes = figure.subplot_mosaic([["slopes", "rotation"], ["slide", [["stalled"], ["narrow"]]]])
     draw_slopes(axes["slopes"])
@@ -705,8 +665,8 @@ class Explorer:
         if run:
             stage, phase, objective = self.axes
             self.moving = [
-                draw_frame(stage, run.scene),
-                draw_phase(phase, run.scene.path, run.equilibrium, run.field, run.predicted),
+                draw_frame(stage, run),
+                draw_phase(phase, run),
                 draw_objective(objective, run.history.objective),
             ]
             objective.set_xlabel("")  # the slider below says so

@@ -436,7 +436,7 @@ def test_target_is_followed(command, monkeypatch, images):
         monkeypatch.setattr(plots, name, lambda *given: targets.append(given[place]) or figure(*given))
 
     monkeypatch.setattr(plots, "gif", lambda picture: b"")  # it takes longest
-    watch("scene", 2)
+    watch("Portrait", 2)
     watch("monitor_figure", 1)
     watch("seeds_figure", 4)
     flags = "--games=20", "--target-mean=-3", "--target-std=2"

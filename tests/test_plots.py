@@ -61,12 +61,14 @@ def play(games, seed=0, seen=False):
     w, mean = params[-1, 0], draws.x.mean()
     equilibrium = Equilibrium(np.array([w, mean - w / 2, 0, 0]), 30.0)
     shown = plots.frame_games(games)
-    seen = rng.normal(3, 2, (2, len(shown), 25)) if seen else None
-    scene = plots.scene(draws, history, TARGET, shown, seen)
-    grid = plots.phase_grid(scene, equilibrium)
+    seen = rng.normal(3, 2, (2, len(shown), 25)) if seen else ()
+    path = plots.phase_point(np.vstack([draws.params, params]))
+    grid = plots.phase_grid(path, equilibrium)
     field = (*grid, 0.05 * grid[1], -0.01 * (grid[0] - mean))
     turns = np.array([10, 25, 41]) if games > 41 else np.array([], int)
-    portrait = plots.Portrait(scene, history, equilibrium, turns, field, params[: games // 2])
+    portrait = plots.Portrait(
+        draws, history, TARGET, shown, seen, path, equilibrium, turns, field, params[: games // 2]
+    )
     return Run(draws, np.array(eigenvalues), portrait)
 
 
@@ -151,26 +153,18 @@ def test_frames_are_dense_at_first_and_never_too_many():
         assert not (shown[len(first) : -1] % 25).any()
 
 
-def test_scene_shows_the_run(run):
-    """The same noise in every frame, and what that game's players make of it."""
-    draws, (scene, history, *_) = run.draws, run.portrait
-    np.testing.assert_array_equal(scene.noise, draws.z_gen[-1, -1])
-    np.testing.assert_array_equal(scene.real, draws.x)
-    np.testing.assert_array_equal(scene.params, history.params[scene.games - 1])
-    np.testing.assert_array_equal(scene.objective, history.objective[scene.games - 1])
-    w, b, a, _ = np.vstack([draws.params, history.params]).T
-    np.testing.assert_allclose(scene.path, np.transpose([w / 2 + b, a]), rtol=1e-12)
-
-
 @pytest.mark.parametrize(("mean", "std"), [(5, 1), (-30, 0.1), (100, 20)])
 def test_axis_shows_noise_data_and_samples(run, mean, std):
-    target = stats.norm(mean, std)
-    history, games = run.portrait.history, run.portrait.scene.games
-    grid = plots.scene(run.draws, history, target, games).grid
-    assert grid[0] < min(0, target.ppf(0.01))
-    assert max(1, target.ppf(0.99)) < grid[-1]
-    runaway = history._replace(params=history.params * 1e9)
-    assert np.ptp(plots.scene(run.draws, runaway, target, games).grid) < 10 * (abs(mean) + 5 * std + 1)
+    def axis(history):
+        ax = plots._figure((5, 5)).subplots()
+        plots.draw_frame(ax, run.portrait._replace(history=history, target=target))
+        return ax.get_xlim()
+
+    target, history = stats.norm(mean, std), run.portrait.history
+    low, high = axis(history)
+    assert low < min(0, target.ppf(0.01))
+    assert max(1, target.ppf(0.99)) < high
+    assert np.ptp(axis(history._replace(params=history.params * 1e9))) < 10 * (abs(mean) + 5 * std + 1)
 
 
 # ---------------------------------------------------------------- the animation
@@ -186,7 +180,7 @@ def test_gif_of_the_default_run():
     assert image.info["loop"] == 0  # for ever
     assert 800 <= image.width <= 1000
     times, pictures = zip(*frames(content))
-    assert len(times) == len(portrait.scene.games) == 80
+    assert len(times) == len(portrait.games) == 80
     assert times == (*[340] * 12, *[200] * 67, 2000)
     assert all((one != other).any() for one, other in pairwise(pictures))
     for color in (plots.BLUE, plots.NAVY, plots.GREEN, plots.GRAY, plots.RED, plots.BLACK):
@@ -196,20 +190,20 @@ def test_gif_of_the_default_run():
 
 def test_stage(run):
     """Whatever order the games are shown in, every artist is where that game leaves it; no sample stands where D is."""
-    scene, ax = run.portrait.scene, plots._figure((5, 5)).subplots()
-    moving = plots.draw_frame(ax, scene)
+    games, ax = run.portrait.games, plots._figure((5, 5)).subplots()
+    moving = plots.draw_frame(ax, run.portrait)
     strip = {text.get_text(): height for text, height in zip(ax.get_yticklabels(), ax.get_yticks())}
     assert strip == {"noise": strip["noise"], "samples": strip["samples"]} | D_AXIS
     low, high = ax.get_ylim()
     assert low < strip["noise"] < strip["samples"] < 0 < 1 < high
     for game in (1, 300, 47):
         moving.show(game)
-        shown = scene.games[scene.games <= game][-1]
+        shown = games[games <= game][-1]
         w, b, a, c = run.portrait.history.params[shown - 1]
         assert ax.get_title() == f"Game {shown}: objective {run.portrait.history.objective[shown - 1]:.3f}"
         samples, curve = line(ax, "generated samples G(z)"), line(ax, "discriminator D(x)")
         np.testing.assert_allclose(samples.get_xdata(), w * run.draws.z_gen[-1, -1] + b, rtol=1e-14)
-        np.testing.assert_allclose(curve.get_ydata(), 1 / (1 + np.exp(-(a * scene.grid + c))), rtol=1e-12)
+        np.testing.assert_allclose(curve.get_ydata(), 1 / (1 + np.exp(-(a * curve.get_xdata() + c))), rtol=1e-12)
         (arrows,) = ax.collections
         np.testing.assert_allclose(arrows.XY[:, 0] + arrows.U, samples.get_xdata())
         np.testing.assert_array_equal(arrows.XY, line(ax, "noise z").get_xydata())
@@ -225,13 +219,12 @@ def test_stage(run):
 
 
 def test_stage_shows_what_D_sees_on_the_strip_of_samples():
-    scene = play(30, seen=True).portrait.scene
+    portrait = play(30, seen=True).portrait
     ax = plots._figure((5, 5)).subplots()
-    moving = plots.draw_frame(ax, scene)
+    moving = plots.draw_frame(ax, portrait)
     moving.show(5)
-    for label, values in zip(("x as D sees them", "G(z) as D sees them"), scene.seen):
-        np.testing.assert_array_equal(line(ax, label).get_xdata(), values[4])
-        assert len(values[4]) == 20  # of 25
+    for label, values in zip(("x as D sees them", "G(z) as D sees them"), portrait.seen):
+        np.testing.assert_array_equal(line(ax, label).get_xdata(), values[4, :20])  # of 25
         height = line(ax, label).get_ydata()
         assert np.all((line(ax, "real samples x").get_ydata()[0] < height) & (height < 0))
         assert line(ax, label) in moving.artists
@@ -240,26 +233,27 @@ def test_stage_shows_what_D_sees_on_the_strip_of_samples():
 @pytest.mark.parametrize("std", [0.1, 1, 20])
 def test_stage_scales_the_density(run, std):
     ax = plots._figure((5, 5)).subplots()
-    scene = plots.scene(run.draws, run.portrait.history, stats.norm(5, std), run.portrait.scene.games)
-    plots.draw_frame(ax, scene)
+    plots.draw_frame(ax, run.portrait._replace(target=stats.norm(5, std)))
     x, height = line(ax, "target density, scaled").get_data()
     np.testing.assert_allclose(height, 0.4 * np.exp(-(((x - 5) / std) ** 2) / 2), rtol=1e-9, atol=1e-12)
 
 
 def test_phase_plane(run):
-    ax, (scene, _, equilibrium, _, field, predicted) = plots._figure((5, 5)).subplots(), run.portrait
-    moving = plots.draw_phase(ax, scene.path, equilibrium, field, predicted)
+    ax, (*_, path, _, _, field, predicted) = plots._figure((5, 5)).subplots(), run.portrait
+    w, b, a, _ = np.vstack([run.draws.params, run.portrait.history.params]).T
+    np.testing.assert_allclose(path, np.transpose([w / 2 + b, a]), rtol=1e-12)
+    moving = plots.draw_phase(ax, run.portrait)
     trail, dot = moving.artists
     for game in (1, 7, 300, 150):
         moving.show(game)
         segments = trail.get_segments()
         walked = np.vstack([segments[0][:1], *(segment[1:] for segment in segments)])
-        np.testing.assert_array_equal(walked, scene.path[: game + 1])
-        np.testing.assert_array_equal(dot.get_xydata(), scene.path[[game]])
+        np.testing.assert_array_equal(walked, path[: game + 1])
+        np.testing.assert_array_equal(dot.get_xydata(), path[[game]])
         colors, ends = trail.get_array(), np.cumsum([len(segment) - 1 for segment in segments])
         assert np.all((np.r_[0, ends[:-1]] < colors) & (colors < ends))
     assert trail.get_clim() == (0, 300)
-    np.testing.assert_array_equal(line(ax, "start").get_xydata(), scene.path[:1])
+    np.testing.assert_array_equal(line(ax, "start").get_xydata(), path[:1])
     mean = run.draws.x.mean()
     np.testing.assert_allclose(line(ax, "equilibrium").get_xydata(), [[mean, 0]])
     assert has_level(ax, 0, plots.PALE_RED)
@@ -274,23 +268,23 @@ def test_phase_plane(run):
     step = np.transpose([field[2].ravel(), field[3].ravel()])  # each points where its game leads
     np.testing.assert_allclose(np.transpose([arrows.U, arrows.V]), step / np.linalg.norm(step, axis=1)[:, None])
     low, high = np.transpose([ax.get_xlim(), ax.get_ylim()])
-    visited = np.vstack([scene.path, [mean, 0]])
+    visited = np.vstack([path, [mean, 0]])
     assert np.all((low < visited) & (visited < high))
 
 
 def test_phase_plane_without_a_prediction_or_a_step():
-    scene, _, equilibrium, _, field, _ = play(2).portrait
+    portrait = play(2).portrait
+    mean, slope, *step = portrait.field
     ax = plots._figure((5, 5)).subplots()
-    plots.draw_phase(ax, scene.path, equilibrium, (*field[:2], 0 * field[2], 0 * field[3]))
+    plots.draw_phase(ax, portrait._replace(field=(mean, slope, *np.zeros_like(step)), predicted=None))
     assert "predicted" not in ax.get_legend_handles_labels()[1]
     assert not np.any(ax.collections[0].U)
 
 
-def test_long_path_is_thinned_but_ends_where_it_ends():
+def test_long_path_is_thinned_but_ends_where_it_ends(run):
     path = np.random.default_rng(0).normal(size=(100_001, 2)).cumsum(axis=0)
     ax = plots._figure((5, 5)).subplots()
-    field = (*np.meshgrid([-1.0, 1], [-1.0, 1]), np.ones((2, 2)), np.ones((2, 2)))
-    trail, _ = plots.draw_phase(ax, path, Equilibrium(np.zeros(4), np.nan), field).artists
+    trail, _ = plots.draw_phase(ax, run.portrait._replace(path=path)).artists
     segments = trail.get_segments()
     assert sum(map(len, segments)) < 4000
     np.testing.assert_array_equal(segments[-1][-1], path[-1])
@@ -373,7 +367,7 @@ def test_eigenvalues_are_named_by_what_they_are(last, names, title):
 def test_hessian(run, figures):
     left, right, bar = figures["hessian"].axes
     assert left.get_title() == "Phase plane: the run as a path"
-    np.testing.assert_array_equal(line(left, "end").get_xydata(), run.portrait.scene.path[-1:])
+    np.testing.assert_array_equal(line(left, "end").get_xydata(), run.portrait.path[-1:])
     assert right.get_title().startswith("Hessian of V")
     assert words(right)
     assert bar.get_title() == "game"
