@@ -203,10 +203,16 @@ def list_operations(model, draws):
     return type(model), graph.as_graph_def().SerializeToString(deterministic=True)
 
 
-def record(model, draws, met, params):
-    """Compute the History of all games at once, from what `play` returned in each."""
+def play_games(model, draws, *numbers):
+    """Play a game on each batch of the draws: their History. XLA makes one compiled loop of this and of `GAN.play`.
+
+    numbers: steps of D and learning rate, tensors, so that what is compiled serves all values of them.
+    """
+    params, x, *by_game = draws
+    play = lambda last, batch: model.play(last[1], type(draws)(last[1], x, *batch), *numbers)
+    met, params = tf.scan(play, tuple(by_game), (params, params))
     gen, discr, z = params[..., :2], params[..., 2:], draws.z_gen[:, -1]
-    return History(
+    return History(  # what is recorded is computed of all games at once
         params=params,
         objective=model.objective(met[..., :2], met[..., 2:], draws, draws.z_discr),
         gen_loss=model.generator_loss(gen, discr, draws, z),
@@ -215,24 +221,12 @@ def record(model, draws, met, params):
     )
 
 
-def play_games(model, draws, *numbers):
-    """Play a game on each batch of the draws: their History. XLA makes one compiled loop of this and of `GAN.play`.
-
-    numbers: steps of D and learning rate, tensors, so that what is compiled serves all values of them.
-    """
-    params, x, *by_game = draws
-    play = lambda last, batch: model.play(last[1], type(draws)(last[1], x, *batch), *numbers)
-    return record(model, draws, *tf.scan(play, tuple(by_game), (params, params)))
-
-
 def play_compiled(model, draws):
     """Compute `play_games`, compiled when games of this kind and shape are played for the first time."""
-    kind = list_operations(model, draws)
-    compiled = COMPILED.get(kind)  # and held, should another thread clear them
-    if compiled is None:
-        if len(COMPILED) >= MOST_COMPILED:
-            COMPILED.clear()
-        compiled = COMPILED[kind] = tf.function(functools.partial(play_games, model), jit_compile=True)
+    loop = tf.function(functools.partial(play_games, model), jit_compile=True)
+    compiled = COMPILED.setdefault(list_operations(model, draws), loop)
+    if len(COMPILED) > MOST_COMPILED:
+        COMPILED.clear()
     with tf.device("CPU"):  # thousands of tiny steps: a GPU would take longer
         return compiled(draws, tf.constant(model.discr_update), tf.constant(model.learning_rate, tf.float64))
 
@@ -298,20 +292,18 @@ def run_seeds(model, first_seed, seeds):
         raise FloatingPointError("all runs overflowed: lower LEARNING_RATE or INIT_STD; no picture was changed")
     ends = hessian.Outcomes(*map(np.concatenate, zip(*ends)))
     objective, params = (np.concatenate(values, axis=1) for values in zip(*courses))
-    plots.say(*hessian.seeds_report(model, seeds, ends, params[-1], target))
+    plots.say(*hessian.seeds_report(model, seeds, ends, target))
     return {"seeds_{}.png": plots.png(plots.seeds_figure(shown, objective, params, ends.halvings[:, -1], target))}
 
 
-def answer(model, settings):
-    """Train with the settings of the window: its Portrait, or None if it overflows, and in words how it ends."""
-    seed, settings = settings["seed"], {name: value for name, value in settings.items() if name != "seed"}
+def answer(model, seed, **settings):
+    """Train with the settings of the window: a Portrait, and in words how the run ends. FloatingPointError if lost."""
     model = dataclasses.replace(model, **settings)
     draws = model.draw(seed)
     history = model.train(draws)
-    if not all(np.isfinite(values).all() for values in history):
-        return None, "Lost: the numbers of this run overflow."
+    hessian.require_finite(history)
     picture = portrait(model, draws, history, np.arange(1, model.games + 1, -(-model.games // 5000)))
-    end = hessian.ending(history, draws.x, picture.equilibrium)
+    end = hessian.ending(history, draws.x, picture.equilibrium.period)
     return picture, f"Ends {end}. A small swing {hessian.fate(picture.equilibrium)}."
 
 

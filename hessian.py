@@ -340,37 +340,29 @@ def at_draw(objective):
 
 
 @np.errstate(all="ignore")
-def endings(history, x, period):
-    """Say in a word where runs ended, of S seeds, with real samples x (S, N) and predicted turns (S,): (S,).
+def ending(history, x, period):
+    """Say in a word of ENDS where a run with real samples x (N,) ended, and a predicted turn of so many games, or nan.
 
-    The words are those of ENDS; the first that fits is taken. Lost: the numbers overflow. Stalled: D tells real from
-    generated. Flipping: over the last turn V is worse than a draw, and jumps: D oversteps. Settled: V is at the draw
-    and the mean near the data's for half a turn. Circling: the mean has passed the data's, and come back. Passing: V
-    is at the draw while the mean goes past. A turn that is short or cannot be seen counts as LAST_GAMES.
+    Lost: the numbers overflow. Stalled: D tells real from generated. Flipping: over the last turn V is worse than a
+    draw, and jumps: D oversteps. Settled: V is at the draw and the mean near the data's for half a turn. Circling:
+    the mean has passed the data's, and come back. Passing: V is at the draw while the mean goes past, for the first
+    time. On the way: none of these. A turn that is short or cannot be seen counts as LAST_GAMES.
     """
-
-    def over_last(turns, statistic, values):
-        games = np.fmax(turns * period, LAST_GAMES).round()
-        return np.array([statistic(run[-int(min(last, len(run))) :]) for run, last in zip(values.T, games)])
-
-    objective, params = history.objective, history.params
-    miss = plots.generated_mean(params) - x.mean(axis=-1)
-    jumps = np.abs(np.diff(objective, axis=0, prepend=objective[:1]))
-    crossed = (miss[1:] * miss[:-1] < 0).sum(axis=0)
-    cases = [
-        ~np.isfinite(objective).all(axis=0) | ~np.isfinite(params).all(axis=(0, 2)),
-        objective[-LAST_GAMES:].mean(axis=0) > STALL,
-        (over_last(1, np.median, objective) < plots.DRAW - NEAR) & (over_last(1, np.median, jumps) > NEAR),
-        at_draw(objective) & (over_last(1 / 2, np.max, np.abs(miss)) < MISS),
-        crossed > 1,
-        at_draw(objective) & (crossed > 0),
-    ]
-    return np.select(cases, ENDS[:-1], ENDS[-1])
-
-
-def ending(history, x, equilibrium):
-    """Say in a word where a run of one seed ended, as `endings`."""
-    return endings(type(history)(*(values[:, None] for values in history)), x[None], equilibrium.period[None])[0]
+    objective = history.objective
+    turn, half = (slice(-round(np.fmax(games, LAST_GAMES)), None) for games in (period, period / 2))
+    miss = plots.generated_mean(history.params) - x.mean()
+    passed, jumps = np.sum(miss[1:] * miss[:-1] < 0), np.abs(np.diff(objective, prepend=objective[0]))
+    if not (np.isfinite(objective).all() and np.isfinite(history.params).all()):
+        return "lost"
+    if objective[-LAST_GAMES:].mean() > STALL:
+        return "stalled"
+    if np.median(objective[turn]) < plots.DRAW - NEAR and np.median(jumps[turn]) > NEAR:
+        return "flipping"
+    if at_draw(objective) and np.abs(miss[half]).max() < MISS:
+        return "settled"
+    if passed > 1:
+        return "circling"
+    return "passing" if at_draw(objective) and passed else "on the way"
 
 
 def halvings(games):
@@ -389,7 +381,8 @@ def at_draw_from(objective):
 class Outcomes(NamedTuple):
     """Where the runs of S seeds ended: arrays (S,)."""
 
-    end: np.ndarray  # `endings`
+    end: np.ndarray  # `ending`
+    params: np.ndarray  # (S, 4)
     halvings: np.ndarray  # (S, HALVINGS at most) `at_draw` after a 16th, 8th, 4th, half, all of the run
     draw_from: np.ndarray  # `at_draw_from`
     gap: np.ndarray  # largest |D - 1/2| on the real samples
@@ -404,9 +397,11 @@ class Outcomes(NamedTuple):
 def judge(model, draws, history):
     """Judge the runs of several seeds that were trained together and stayed finite: their Outcomes."""
     params, there = history.params[-1], equilibrium(model, draws.x, history.params[-1])
-    (last,), runs = run_hessians(model, draws, history, last=1), [*zip(history.params[..., 2].T, there.period)]
+    (last,), turns = run_hessians(model, draws, history, last=1), [*zip(history.params[..., 2].T, there.period)]
+    runs = [type(history)(*run) for run in zip(*(np.moveaxis(values, 1, 0) for values in history))]
     return Outcomes(
-        end=endings(history, draws.x, there.period),
+        end=np.array([ending(*run) for run in zip(runs, draws.x, there.period)]),
+        params=params,
         halvings=np.stack([at_draw(history.objective[:games]) for games in halvings(model.games)], axis=-1),
         draw_from=at_draw_from(history.objective),
         gap=np.abs(model.discriminator(params[:, 2:], draws.x) - 1 / 2).max(axis=-1),
@@ -414,8 +409,8 @@ def judge(model, draws, history):
         edge=there.edge,
         period=there.period,
         kept=there.kept,
-        measured=np.array([measured_period(flat_games(*run)) for run in runs]),
-        measured_kept=np.array([measured_kept(*run) for run in runs]),
+        measured=np.array([measured_period(flat_games(*turn)) for turn in turns]),
+        measured_kept=np.array([measured_kept(*turn) for turn in turns]),
     )
 
 
@@ -427,7 +422,7 @@ def require_finite(arrays, first=0):
     lost = np.any([~np.isfinite(values).reshape(len(values), -1).all(axis=1) for values in arrays], axis=0)
     if lost.any():
         words = "lower LEARNING_RATE, INIT_STD or NOISE_STD; no picture was changed"
-        raise FloatingPointError(f"overflow at game {first + lost.argmax() + 1}: {words}")
+        raise FloatingPointError(f"lost at game {first + lost.argmax() + 1}, where numbers overflow: {words}")
 
 
 def closing_report(model, draws, history, eigenvalues, equilibrium):
@@ -437,7 +432,7 @@ def closing_report(model, draws, history, eigenvalues, equilibrium):
     real, fake = (model.discriminator(params[2:], sample).mean() for sample in samples)
     values, there = ", ".join(f"{value:.2g}" for value in eigenvalues[-1]), equilibrium.params
     return [
-        f"After {model.games} games: {ending(history, draws.x, equilibrium)}",
+        f"After {model.games} games: {ending(history, draws.x, equilibrium.period)}",
         f"  objective V                 {history.objective[-1]:.5g}, a draw is -2 log 2 = {plots.DRAW:.5g}",
         f"  generated mean, std         {plots.generated_mean(params):.4g}, {plots.generated_std(params):.4g}",
         f"  real samples' mean, std     {draws.x.mean():.4g}, {draws.x.std():.4g}",
@@ -463,8 +458,8 @@ def middle(values):
     return f"{median:.4g}  [{low:.4g}, {high:.4g}]"
 
 
-def seeds_report(model, seeds, ends, params, target):
-    """List the lines that say where the runs of many seeds ended, from the finite ones' Outcomes and params."""
+def seeds_report(model, seeds, ends, target):
+    """List the lines that say where the runs of many seeds ended, from the finite ones' Outcomes."""
     yield f"Of {seeds} seeds after {model.games} games    share  [95% interval]"
     end = np.append(ends.end, ["lost"] * (seeds - len(ends.end)))
     for word in sorted({*end}, key=ENDS.index):
@@ -474,9 +469,9 @@ def seeds_report(model, seeds, ends, params, target):
     for word in np.unique(ends.definiteness):
         yield f"  {'Hessian ' + word:<29} {share(ends.definiteness == word, seeds)}"
     yield "Of the finite ones              median  [range of 90%]"
-    yield f"  generated mean                {middle(plots.generated_mean(params))}, target {target.mean():g}"
-    yield f"  generated std                 {middle(plots.generated_std(params))}, target {target.std():g}"
-    yield f"  best D's objective V*         {middle(plots.best_objective(target, *plots.generated_ends(params)))}"
+    yield f"  generated mean                {middle(plots.generated_mean(ends.params))}, target {target.mean():g}"
+    yield f"  generated std                 {middle(plots.generated_std(ends.params))}, target {target.std():g}"
+    yield f"  best D's objective V*         {middle(plots.best_objective(target, *plots.generated_ends(ends.params)))}"
     yield f"  largest |D - 1/2| on data     {middle(ends.gap)}"
     yield f"  largest learning rate         {middle(ends.edge)}"
     if np.isfinite(ends.draw_from).any():

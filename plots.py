@@ -597,8 +597,9 @@ def theory_figure(target):
 class Explorer:
     """A window on one run: stage, phase plane and V, a slider for the game, and knobs that train it again.
 
-    figure: an empty Figure. train: a function of settings, a dict, that gives a Portrait, or None if the run
-    overflowed, and a line in words. knobs: the name of each setting that can change, and a tuple of its values.
+    figure: an empty Figure. train: a function of the settings that gives a Portrait and a line in words; it raises
+    ValueError if they do not go together, FloatingPointError if the run overflows. knobs: the name of each setting
+    that can change, and a tuple of its values.
     """
 
     @style()
@@ -649,8 +650,8 @@ class Explorer:
         """Train with the settings as they are and draw the whole window."""
         self.stale, self.moving, toolbar = False, [], self.figure.canvas.toolbar
         try:
-            run, words = self.train(self.settings)
-        except ValueError as error:  # one setting fits, but not with the others
+            run, words = self.train(**self.settings)
+        except (ValueError, FloatingPointError) as error:  # it fits, but not with the others; or the run overflows
             run, words = None, str(error)
         self.verdict.set_text(words)
         for name, slider in self.sliders.items():

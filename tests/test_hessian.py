@@ -425,16 +425,13 @@ def test_endings():
                 record[games, seed] = value
     params = np.stack([3 + 0 * miss, 5 + miss - 1.5, 9 + 0 * miss, 9 + 0 * miss], axis=-1)
     history = gan.History(params, objective, *3 * [np.full_like(objective, np.nan)])
-    x, period = np.tile([3.0, 4, 8], (len(ENDINGS), 1)), np.array([turn for _, turn, *_ in ENDINGS])
-    found = hessian.endings(history, x, period)
+    x = np.array([3.0, 4, 8])
+    runs = [gan.History(*(values[:, seed] for values in history)) for seed in range(len(ENDINGS))]
+    found = [hessian.ending(run, x, case[1]) for run, case in zip(runs, ENDINGS)]
     assert list(zip(found, ENDINGS)) == [(case[0], case) for case in ENDINGS]
     assert {*found} == {*hessian.ENDS}
-    there = hessian.equilibrium(EQUILIBRIA[0], x[0], END)
-    for seed in (0, 4, 12, 24):
-        alone = gan.History(*(values[:, seed] for values in history))
-        assert hessian.ending(alone, x[seed], there._replace(period=period[seed])) == found[seed]
-    params[5, seed, 3] = -np.inf
-    assert hessian.endings(history, x, period)[seed] == "lost"
+    params[5, 24, 3] = -np.inf
+    assert hessian.ending(runs[24], x, 120) == "lost"
 
 
 def test_a_seed_lost_in_one_recorded_column_alone_is_left_out():

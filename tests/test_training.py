@@ -88,7 +88,7 @@ def test_a_later_part_that_overflows_names_the_game_of_the_run(monkeypatch, caps
             return draws
 
     monkeypatch.setattr(hessian, "BLOCK", 12)
-    with pytest.raises(FloatingPointError, match="overflow at game 8: lower LEARNING_RATE, INIT_STD or NOISE_STD; "):
+    with pytest.raises(FloatingPointError, match="at game 8, where numbers overflow: lower LEARNING_RATE, INIT_STD"):
         gan.run(Broken(13, 1, 1, num_samples=2), 0)
     assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["1", "2", "3", "4", "5", "6"]
 
