@@ -86,22 +86,20 @@ def gradient(function, params):
     return tape.gradient(value, params, unconnected_gradients="zero")
 
 
-def second_derivatives(objective, params):
-    """Differentiate each entry of the `gradient`: tensors (..., n) give (..., n, n)."""
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(params)
-        slopes = tf.unstack(gradient(objective, params), axis=-1)
-    rows = [tape.gradient(slope, params, unconnected_gradients="zero") for slope in slopes]
-    return tf.stack(rows, axis=-2)
-
-
 def hessian(objective, params):
     """Compute the matrix of second derivatives H_ij = d2 objective / d params_i d params_j.
 
-    objective is as in `gradient`; params is an array (..., n). Returns the array (..., n, n) in float64.
+    objective is as in `gradient`; params is an array (..., n). Returns the array (..., n, n) in float64,
+    or a tensor while a tf.function is traced.
     """
     with tf.device("CPU"):
-        return second_derivatives(objective, tf.constant(np.asarray(params, np.float64))).numpy()
+        params = tf.cast(params, tf.float64)
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(params)
+            slopes = tf.unstack(gradient(objective, params), axis=-1)
+        rows = [tape.gradient(slope, params, unconnected_gradients="zero") for slope in slopes]
+        matrix = tf.stack(rows, axis=-2)
+    return matrix.numpy() if tf.executing_eagerly() else matrix
 
 
 def definiteness(eigenvalues, tolerance=ZERO):
@@ -131,14 +129,13 @@ def run_hessians(model, draws, history, last=None):
 
     def curvature(params, batch):
         play = lambda params: model.objective(params[..., :2], params[..., 2:], batch, batch.z_gen[:, -1])
-        return second_derivatives(play, params)
+        return hessian(play, params)
 
     if len(parts) > 1:
         curvature = tf.function(curvature, autograph=False)  # in a fifth of the time, once it is traced
     for part in parts:
         games = slice(first + part.start, first + part.stop)
-        with tf.device("CPU"):
-            pieces.append(curvature(tf.constant(history.params[games]), model.deal(draws, games)).numpy())
+        pieces.append(np.asarray(curvature(history.params[games], model.deal(draws, games))))
     return np.concatenate(pieces)
 
 
