@@ -139,7 +139,8 @@ class GAN:
     def train(self, draws, report=lambda first, part: None):
         """Play all games on the given draws, of one seed or many, and return the History: a function of them alone.
 
-        report(first, part) is called now and then with a part of the History. ValueError if the draws do not fit.
+        report(first, part) is called now and then with a part of the History. ValueError if the draws are not of
+        this model's games and steps of G.
         """
         if np.shape(draws.z_gen)[:2] != (self.games, self.gen_update):
             raise ValueError(f"draws must be {(self.games, self.gen_update)} games, steps, not {np.shape(draws.z_gen)}")
@@ -163,12 +164,11 @@ class GAN:
         )
 
     def __post_init__(self):
-        for field in dataclasses.fields(self):
-            if hasattr(field.type, "__metadata__"):
-                try:
-                    object.__setattr__(self, field.name, read(field.type, getattr(self, field.name)))
-                except argparse.ArgumentTypeError as refusal:
-                    raise ValueError(f"{field.name} {refusal}") from None
+        for name, kind in kinds(self).items():
+            try:
+                object.__setattr__(self, name, read(kind, getattr(self, name)))
+            except argparse.ArgumentTypeError as refusal:
+                raise ValueError(f"{name} {refusal}") from None
         if count_numbers(self) > MOST_NUMBERS:
             raise ValueError(f"games * num_samples * (gen_update + 1) must be at most {MOST_NUMBERS}")
 
@@ -190,17 +190,19 @@ MOST_COMPILED = 32  # of some 4 MB each
 
 
 def list_operations(model, draws):
-    """List what a game of one step of each player computes: models that agree in it can share their compiled code.
+    """List what a game of two steps of each player computes: models that agree in it can share their compiled code.
 
-    It holds whatever the methods read, wherever that stands, and takes a fraction of the time of compiling.
+    It holds whatever the methods read in two steps, wherever that stands, and the fields that a subclass adds; and it
+    takes a fraction of the time of compiling.
     """
     empty = lambda values: tf.compat.v1.placeholder(tf.float64, np.shape(values))
     with tf.Graph().as_default() as graph:
         batch = model.deal(type(draws)(*map(empty, draws)), 0)
-        model.play(batch.params, batch._replace(z_gen=[batch.z_gen[0]]), 1, empty(0))
+        model.play(batch.params, batch._replace(z_gen=tf.unstack(batch.z_gen[:2])), 2, empty(0))
         players = batch.params[..., :2], batch.params[..., 2:], batch
         model.objective(*players, batch.z_discr), model.generator_loss(*players, batch.z_gen[0])  # recorded at least
-    return type(model), graph.as_graph_def().SerializeToString(deterministic=True)
+    own = {name: value for name, value in vars(model).items() if name not in kinds(model)}
+    return type(model), repr(own), graph.as_graph_def().SerializeToString(deterministic=True)
 
 
 def play_games(model, draws, *numbers):
@@ -313,6 +315,11 @@ MOST_NUMBERS = 50_000_000  # of a run's draws: 0.4 GB
 SEED_KIND, SEEDS_KIND = Annotated[int, 0, 2**32 - 1, tuple(range(100))], Annotated[int, 1, 10_000]
 
 
+def kinds(model):
+    """List by name what each setting of a model may be, but for fields without a word on that."""
+    return {field.name: field.type for field in dataclasses.fields(model) if hasattr(field.type, "__metadata__")}
+
+
 def allowed(kind):
     """Say what a setting may be: Annotated[number, least, greatest, ...] or Annotated[str, choices]."""
     low, high, *_ = *kind.__metadata__, None
@@ -344,29 +351,29 @@ def file_name(prefix, model, seed, seeds):
     return name
 
 
-def main(model=GAN, arguments=(), prefix="", constants=None):
+def main(model=GAN, arguments=(), prefix=None, constants=None):
     """Run a script: what its constants say, or the flags in `arguments`: in a notebook a list of flags and values.
 
-    constants: the script's, by name; by default those of the modules that the model's classes come from.
+    prefix: of the pictures' names, by default the name of a class other than GAN. constants: the script's, by name;
+    by default those of the modules that the model's classes come from.
     """
     known = globals() | {"SEEDS": None}
     for kind in reversed(model.__mro__[:-1]):
         known |= vars(sys.modules[kind.__module__])  # those of noisy_gan.py over those of gan.py
     known |= constants or {}
-    files = dict.fromkeys(names.get("__file__", "") for names in (known, globals()))
+    files = dict.fromkeys(names["__file__"] for names in (known, globals()) if "__file__" in names)
     heads = ["".join(linecache.getlines(file)).partition("\nimport ")[0] for file in files]
-    parser = argparse.ArgumentParser(
-        usage=argparse.SUPPRESS, description="\n\n".join(heads), formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    kinds = {field.name: field.type for field in dataclasses.fields(model)} | {"seed": SEED_KIND, "seeds": SEEDS_KIND}
-    for name, kind in kinds.items():
+    parser = argparse.ArgumentParser(usage=argparse.SUPPRESS, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.description = "\n\nWhat is not set above, gan.py sets:\n\n".join(heads)
+    choices = kinds(model) | {"seed": SEED_KIND, "seeds": SEEDS_KIND}
+    for name, kind in choices.items():
         value, flag = known.get(name.upper(), "a missing constant"), "--" + name.replace("_", "-")
         default = {} if name == "seeds" and value is None else {"default": str(value)}  # text, to be read as a flag's
         parser.add_argument(flag, type=functools.partial(read, kind), metavar="", help=allowed(kind), **default)
     parser.add_argument("--explore", action="store_true", help="open a window with a knob for each setting")
     parser.add_argument("-f", "--f", help=argparse.SUPPRESS)  # what a notebook's kernel hands to a file run in a cell
     words = arguments.split() if isinstance(arguments, str) else map(str, arguments)
-    words = [word if word.startswith("--") or word in ("-h", "-f") else f" {word}" for word in words]  # -1e1 is no flag
+    words = [" " * (word[:1] == "-" and word[1:2] in "0123456789.") + word for word in words]  # -1e1 is no flag
     with plots.command(parser.prog), np.errstate(all="ignore"), tf.device("CPU"):  # overflow is told once, in words
         settings = vars(parser.parse_args(words))
         seed, seeds, window, _ = (settings.pop(name) for name in ("seed", "seeds", "explore", "f"))
@@ -378,10 +385,12 @@ def main(model=GAN, arguments=(), prefix="", constants=None):
             parser.error("argument --explore: the window shows one run, not as many as --seeds says")
         plots.prepare_images()
         if window:
-            knobs = {name: kind.__metadata__[-1] for name, kind in kinds.items() if np.ndim(kind.__metadata__[-1])}
+            knobs = {name: kind.__metadata__[-1] for name, kind in choices.items() if np.ndim(kind.__metadata__[-1])}
             made = plots.explore(functools.partial(answer, game), settings | {"seed": seed}, knobs)
         else:
             made = run_seeds(game, seed, seeds) if seeds else run(game, seed)
+        if prefix is None:
+            prefix = "" if model is GAN else f"{model.__name__}_"
         name = file_name(prefix, game, seed, seeds)
         plots.save({pattern.format(name): content for pattern, content in made.items()})
 

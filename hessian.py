@@ -161,7 +161,7 @@ def equilibrium(model, x, params):
 
     It is the foot of the perpendicular on the line of equilibria, w = 2/5 (m + 2 w - b), and keeps w - b / 2, as the
     motion does to first order. Near it both losses of G have the same derivatives. D sees the spread
-    s^2 = (Var x + w^2 / 12) / 2 + noise_std^2.
+    s^2 = (Var x + w^2 / 12) / 2 + noise_std^2. What another subclass changes of the game is not known here.
     """
     mean = x.mean(axis=-1)
     w = 2 / 5 * (mean + 2 * params[..., 0] - params[..., 1])
@@ -275,7 +275,7 @@ def fate(equilibrium):
         return "grows: steps overshoot"
     if np.isnan(equilibrium.period):
         return f"dies out without a turn to be seen, times {largest:.3f} a game"
-    return f"turns once in {equilibrium.period:.0f} games; half a turn leaves {equilibrium.kept:.0%}"
+    return f"turns once in {np.round(equilibrium.period):.6g} games; half a turn leaves {equilibrium.kept:.0%}"
 
 
 # ---------------------------------------------------------------- where runs end
@@ -313,15 +313,6 @@ def measured_period(turns):
     """
     whole = np.diff(turns[1::2])
     return whole.mean() if whole.size else np.nan
-
-
-def measured_kept(discr_weight, period):
-    """Measure what half a turn leaves of w' (games,): sqrt(rms in the last turn / in the turn before), or nan."""
-    if not 1 <= period <= len(discr_weight) / 2:
-        return np.nan
-    turn = round(period)
-    last, before = discr_weight[-turn:], discr_weight[-2 * turn : -turn]
-    return (np.mean(last**2) / np.mean(before**2)) ** (1 / 4)
 
 
 def finite_seeds(draws, history):
@@ -386,15 +377,13 @@ class Outcomes(NamedTuple):
     definiteness: np.ndarray  # of the last game's Hessian
     edge: np.ndarray  # the largest learning rate at the equilibrium
     period: np.ndarray  # games in a full turn there; nan if none can be seen
-    kept: np.ndarray  # share of a swing that half a turn leaves there
     measured: np.ndarray  # `measured_period`
-    measured_kept: np.ndarray  # `measured_kept`
 
 
 def judge(model, draws, history):
     """Judge the runs of several seeds that were trained together and stayed finite: their Outcomes."""
     params, there = history.params[-1], equilibrium(model, draws.x, history.params[-1])
-    (last,), turns = run_hessians(model, draws, history, last=1), [*zip(history.params[..., 2].T, there.period)]
+    (last,), turns = run_hessians(model, draws, history, last=1), zip(history.params[..., 2].T, there.period)
     runs = [type(history)(*run) for run in zip(*(np.moveaxis(values, 1, 0) for values in history))]
     return Outcomes(
         end=np.array([ending(*run) for run in zip(runs, draws.x, there.period)]),
@@ -405,9 +394,7 @@ def judge(model, draws, history):
         definiteness=np.array([definiteness(values) for values in np.linalg.eigvalsh(last)]),
         edge=there.edge,
         period=there.period,
-        kept=there.kept,
         measured=np.array([measured_period(flat_games(*turn)) for turn in turns]),
-        measured_kept=np.array([measured_kept(*turn) for turn in turns]),
     )
 
 
@@ -451,6 +438,8 @@ def share(which, seeds):
 
 def middle(values):
     """Write the median of some seeds' values, but nan, and the range of 90% of them; each is the value of a seed."""
+    if np.isnan(values).all():
+        return "none"
     low, median, high = np.quantile(values[~np.isnan(values)], [0.05, 0.5, 0.95], method="nearest")
     return f"{median:.4g}  [{low:.4g}, {high:.4g}]"
 
@@ -477,5 +466,3 @@ def seeds_report(model, seeds, ends, target):
         errors = np.abs(ends.measured / ends.period - 1)[seen]
         yield f"  games in a turn               {middle(ends.measured)}, theory {middle(ends.period[seen])}"
         yield f"  within 2% of theory          {share(errors < 0.02, len(errors))} of {len(errors)} with a turn"
-    if (seen := np.isfinite(ends.measured_kept)).any():
-        yield f"  half a turn leaves            {middle(ends.measured_kept)}, theory {middle(ends.kept[seen])}"

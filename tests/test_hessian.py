@@ -195,7 +195,7 @@ def test_turns_at_small_rates():
         there = hessian.equilibrium(GAN(1, 2, 3, learning_rate=rate), X, END)
         assert there.period == pytest.approx(turn * 1e-5 / rate, rel=1e-3)
         assert there.kept == slow.kept
-        assert re.fullmatch(r"turns once in \d+ games; half a turn leaves \d\d%", hessian.fate(there))
+        assert re.fullmatch(r"turns once in [\d.e+]+ games; half a turn leaves \d\d%", hessian.fate(there))
 
 
 def test_prediction_is_a_run_close_to_an_equilibrium():
@@ -331,18 +331,6 @@ def test_measured_period_is_the_mean_of_whole_turns_from_the_second_flat_game_on
     assert hessian.measured_period(np.array([10, 100, 190, 310, 1000])) == 210
     for turns in ([], [10], [10, 100], [10, 100, 190]):
         assert np.isnan(hessian.measured_period(np.array(turns, int)))
-
-
-def test_measured_kept_is_what_half_a_turn_leaves():
-    """The root of a ratio of root mean squares, about 0, in the last two turns."""
-    for left in (0.3, 0.7, 1):
-        assert hessian.measured_kept(wave(200, 900, left), 200) == pytest.approx(left, rel=1e-6)
-    weight = np.array([100, 3, 3, 3, 5, 1, 1, 1, 2.0])
-    assert hessian.measured_kept(weight, 4.4) == pytest.approx((7 / 52) ** (1 / 4))
-    assert hessian.measured_kept(weight[1:], 4) == pytest.approx((7 / 52) ** (1 / 4))  # it fits in twice
-    assert hessian.measured_kept(weight, 1) == pytest.approx(2 ** (1 / 2))
-    for period in (np.nan, 0.9, 4.6):
-        assert np.isnan(hessian.measured_kept(weight, period))
 
 
 def test_at_draw_looks_at_the_mean_of_the_last_50_games():

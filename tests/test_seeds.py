@@ -41,9 +41,8 @@ def test_outcomes_are_those_of_each_run_alone(judged, alone):
             "halvings": near,
             "draw_from": hessian.at_draw_from(objective[:, None])[0],
             "gap": np.abs(replica.sigmoid(params[2] * draws.x + params[3]) - 0.5).max(),
-            **{name: getattr(there, name) for name in ("edge", "period", "kept")},
+            **{name: getattr(there, name) for name in ("edge", "period")},
             "measured": hessian.measured_period(hessian.flat_games(weight, there.period)),
-            "measured_kept": hessian.measured_kept(weight, there.period),
         }
         assert expected.keys() == set(judged._fields)
         for name, value in expected.items():
@@ -123,7 +122,6 @@ def test_few_that_turn_or_stay_at_the_draw_are_told_of_alone(command, monkeypatc
     for words, measured in (
         ("V at the draw from", ends.draw_from),
         ("games in a turn", ends.measured),
-        ("half a turn leaves", ends.measured_kept),
     ):
         assert (words in out) == np.isfinite(measured).any()
     assert np.isnan(ends.measured).any()

@@ -77,6 +77,14 @@ class Runs:
         arrived = self.history.objective < -0.5
         return np.where(arrived.any(axis=0), arrived.argmax(axis=0) + 1, np.inf)
 
+    @cached_property
+    def kept(self):
+        """What half a turn left of D's slope, sqrt(rms in the last turn / rms in the turn before), and by theory."""
+        there, slope = hessian.equilibrium(self.model, self.draws.x, self.end), self.history.params[..., 2].T
+        rms = lambda values: np.sqrt(np.mean(values**2))
+        turns = [(run, round(turn)) for run, turn in zip(slope, there.period) if turn <= len(run) / 2]
+        return np.array([np.sqrt(rms(run[-turn:]) / rms(run[-2 * turn : -turn])) for run, turn in turns]), there.kept
+
     def within(self, distance):
         """Find the game from which on the generated mean stays within a distance, if it strayed: (S,), or inf."""
         away = np.abs(self.miss) > distance
