@@ -236,7 +236,7 @@ def rotation(linear_map):
 
 def predict(equilibrium, params, game):
     """Follow the linear map of an equilibrium from where a run (games, 4) is after a game, for four turns at most."""
-    away = [params[game - 1, :4] - equilibrium.params]
+    away = [params[game - 1] - equilibrium.params]
     for _ in range(min(len(params) - game, round(4 * equilibrium.period))):
         away.append(equilibrium.linear_map @ away[-1])
     return equilibrium.params + away

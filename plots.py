@@ -83,7 +83,7 @@ def accuracies(params, target):
 
     The logit of G(z) is linear in z: negative on one side of its zero in [0, 1].
     """
-    w, b, slope, bias = np.moveaxis(params[..., :4], -1, 0)
+    w, b, slope, bias = np.moveaxis(params, -1, 0)
     real = stats.norm.cdf((slope * target.mean() + bias) / (np.abs(slope) * target.std()))
     low, high = np.sort([slope * b + bias, slope * (w + b) + bias], axis=0)
     return real, np.clip(-low / np.maximum(high - low, np.finfo(float).tiny), 0, 1)
@@ -408,7 +408,7 @@ def draw_moments(ax, params, target):
     """Draw mean and standard deviation of G(z), of params (games, 4), beside the target's."""
     moments = [(generated_mean(params), "mean", BLUE, 1.5), (generated_std(params), "std", BLUE, 1.5)]
     goals = (target.mean(), "target mean", GREEN), (target.std(), "target std", GREEN)
-    draw_lines(ax, moments, goals, ylabel="mean, std", title="Generated samples: quality, diversity")
+    draw_lines(ax, moments, goals, ylabel="mean, std", title="Mean and std of the generated samples")
 
 
 @style()

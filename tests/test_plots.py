@@ -317,8 +317,8 @@ def test_objective_has_room_for_its_words(objective):
 def test_summary(run, figures):
     axes, history, turns = panels(figures["summary"]), run.portrait.history, run.portrait.turns
     games = np.arange(1, 301)
-    assert list(axes)[1:] == ["Objective", "Generated samples: quality, diversity", "Gradients of the players"]
-    check_moments(axes["Generated samples: quality, diversity"], history.params)
+    assert list(axes)[1:] == ["Objective", "Mean and std of the generated samples", "Gradients of the players"]
+    check_moments(axes["Mean and std of the generated samples"], history.params)
     ax, norms = axes["Gradients of the players"], {"D": history.discr_gradient, "G": history.gen_gradient}
     assert sorted(words(ax)) == [("D", plots.NAVY), ("G", plots.ORANGE)]
     assert all(has_line(ax, games, norms[name], color) for name, color in words(ax))
