@@ -1,4 +1,4 @@
-"""A plugin of the tests of README.md: each setting that they ask for is trained once, two at a time."""
+"""A plugin of the tests of README.md: each setting that a module asks for is trained once, two at a time."""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from trained import README, SETTINGS, train
 
-fixture = partial(pytest.fixture, scope="session")
+fixture = partial(pytest.fixture, scope="module")
 
 
 @fixture()
@@ -18,8 +18,8 @@ def pool():
 
 @fixture()
 def trained(request, pool):
-    """All settings that the tests of this session ask for, as futures by name."""
-    wanted = {name for item in request.session.items for name in item.fixturenames}
+    """All settings that the tests of this module ask for, as futures by name."""
+    wanted = {name for item in request.session.items if item.path == request.path for name in item.fixturenames}
     return {name: pool.submit(train, *parts) for name, parts in SETTINGS.items() if name in wanted}
 
 

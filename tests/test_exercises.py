@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from scipy import stats
-from trained import code_blocks, read_command, train, unit
+from trained import code_blocks, draw, play, read_command, train, unit
 
 import gan
 import hessian
@@ -37,7 +37,7 @@ class Chaotic(float):
     """A number that another processor's rounding may move by 3 percent."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def texts(readme):
     """The exercises by their numbers."""
     section = re.split(r"^## ", readme.partition("\n## Part 4: exercises\n")[2], flags=re.MULTILINE)[0]
@@ -46,7 +46,7 @@ def texts(readme):
     return {int(number): Exercise(*whole.fullmatch(part).groups()) for number, part in zip(parts[::2], parts[1::2])}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def memory():
     """Let nothing be trained twice: what a training gives depends on the settings, the operations and the draws."""
     play, known = gan.GAN.train, {}
@@ -73,7 +73,7 @@ def in_namespace(text, variables):
     return printed
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def results(texts, memory, tmp_path_factory):
     """Run an exercise's block once, as a script of its own: the numbers that it prints, and its variables."""
     file = tmp_path_factory.mktemp("exercises") / "exercise.py"
@@ -167,17 +167,17 @@ def test_1_how_strong(texts):
     assert not end_so(runs[0], "settled").any()  # "500 games are too few for that to die down"
 
 
-def test_2_edge(texts, normal, memory):
-    runs = trained_by_commands(texts[2])
+def test_2_edge(texts, memory):
+    normal, *_ = runs = trained_by_commands(texts[2])
     assert [(run.model.learning_rate, len(run.end)) for run in runs] == [(rate, 100) for rate in (0.1, 0.13, 0.16, 0.2)]
-    assert runs[0].model == normal.model
-    there = equilibrium(runs[0])
+    assert normal.model == gan.GAN(1500, 1, 1)
+    there = equilibrium(normal)
 
     def stay(edges):
         """Start all seeds at their equilibrium, each with its own rate, and say which stay at the draw."""
         model = gan.GAN(1500, 1, 1)
         object.__setattr__(model, "learning_rate", edges * there.edge[:, None])
-        return hessian.at_draw(gan.GAN.train(model, runs[0].draws._replace(params=there.params)).objective)
+        return hessian.at_draw(model.train(normal.draws._replace(params=there.params)).objective)
 
     first, second, third, fourth = texts[2].paragraphs()
     check(
@@ -304,7 +304,7 @@ def test_9_mode_collapse(texts, results):
     assert on_humps == pytest.approx([1 / 3, 1], abs=0.1)  # on the covered hump, and on the other
     check(second, 1, 15000)
     longer = variables["TwoHumps"](15000, 1, 1, gen_loss="non-saturating", terms=3)
-    w, b = train((longer, range(40))).end[:, :2].T
+    w, b = play(longer, draw(longer, range(40)), 3000).params[-1, :, :2].T  # 3000: as what the block compiled
     both = np.abs(np.sort([b + 0.05 * w, b + 0.95 * w], axis=0) - [[2], [8]]).max(axis=0) < 1.5
     assert 0 <= 100 * both.mean() - rows[5, 1] <= 5  # "hardly another run has spread"
 
