@@ -50,10 +50,10 @@ def command(monkeypatch, capfd, images):
 
     monkeypatch.setattr(sys, "argv", ["gan.py"])
 
-    def run(*flags, model=gan.GAN, prefix=""):
+    def run(*flags, model=gan.GAN, prefix="", arguments=None):
         status = 0
         try:
-            gan.main(model, flags, prefix)
+            gan.main(model, arguments=flags if arguments is None else arguments, prefix=prefix)
         except SystemExit as ending:
             status = ending.code
             if isinstance(status, str):  # what Python does with it at the end of a process

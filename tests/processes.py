@@ -36,8 +36,11 @@ def edit(script, constants):
 
 
 def copy_scripts(folder, script="gan.py", constants=(), encoding=None):
-    """Copy the scripts, one of them with edited constants, and saved in an encoding as an editor does."""
-    for name in SCRIPTS:
+    """Copy the scripts, one of them with edited constants, and saved in an encoding as an editor does.
+
+    plots.py needs none of the others.
+    """
+    for name in SCRIPTS if script != "plots.py" else ():
         shutil.copy(ROOT / name, folder)
     head = f"# -*- coding: {encoding} -*-\n# für Zoë\n" if encoding else ""
     (folder / script).write_text(head + edit(script, dict(constants)), encoding=encoding or "utf-8")
@@ -50,10 +53,10 @@ def environment(**more):
     return theirs | {"HOME": "/dev/null/home"} | more
 
 
-def start(folder, script, *flags, shell='exec "$@"', python=(), **more):
+def start(folder, script, *flags, shell='exec "$@"', **more):
     """Start a script, with what a shell does about its streams and its folder, and more in its environment."""
     return subprocess.Popen(
-        ["bash", "-c", shell, "-", sys.executable, *python, folder / script, *flags],
+        ["bash", "-c", shell, "-", sys.executable, folder / script, *flags],
         cwd=folder, env=environment(**more), text=True, encoding="utf-8", errors="replace",
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
@@ -114,9 +117,8 @@ def start_all(folder):
     ended = '"$@" | head -n 1; exit "${PIPESTATUS[0]}"'
     jobs = {
         "edited zoë": (run, "gan.py", {"constants": {"GAMES": 45}, "shell": gone} | odd),
-        "profiled": (run, "noisy_gan.py", {"constants": NOISY, "python": ["-m", "cProfile"]} | notebook),
+        "noisy": (run, "noisy_gan.py", {"constants": NOISY} | notebook),
         "ended": (run, "gan.py", "--games=20", "--seeds=2", {"shell": ended}),
-        "refused": (run, "noisy_gan.py", {"constants": {"NOISE_STD": "-1"}}),
         "theory": (run, "plots.py", {}),
         "dying": (die_importing, {}),
         "interrupted": (interrupt_training, {}),

@@ -133,15 +133,15 @@ def either(request, window, noisy_window):
 def test_the_command_opens_it_at_its_flags(command, monkeypatch, kind):
     found = []
     monkeypatch.setattr(plots, "explore", lambda *settings: found.append(settings) or {})
-    assert command("--explore", "--games=7", "--learning-rate=0.3", "--seed=5", model=kind)[0] == 0
+    assert command("--explore", "--games=60", "--learning-rate=0.3", "--seed=5", model=kind)[0] == 0
     ((train, settings, knobs),) = found
-    assert (settings["games"], settings["learning_rate"], settings["seed"]) == (7, 0.3, 5)
+    assert (settings["games"], settings["learning_rate"], settings["seed"]) == (60, 0.3, 5)
     assert list(knobs) == [name for name in KNOBS if name in settings]
-    assert len(train(settings)[0].history.objective) == 7
+    assert len(train(settings)[0].history.objective) == 60
 
 
 def test_it_starts_where_its_settings_are():
-    window = opened(learning_rate=0.123, games=3, gen_loss="non-saturating", seed=4_294_967_295)  # no knobs' values
+    window = opened(learning_rate=0.123, games=6, gen_loss="non-saturating", seed=4_294_967_295)  # no knobs' values
     assert window.loss.value_selected == "non-saturating"
     texts = [slider.valtext.get_text() for slider in window.sliders.values()]
     assert texts == ["1", "1", "0.123", "0.1", "4294967295"]
@@ -191,7 +191,7 @@ def test_words_alone_of_a_run_that_cannot_be_shown_and_the_next_one_whole():
             raise ValueError("too many numbers")
         return gan.answer(model, settings)
 
-    window = opened(train=train, learning_rate=1e200, games=20)
+    window = opened(train=train, learning_rate=1e200)
     check(window)  # overflows
     window.sliders["learning_rate"].set_val(0)
     turn(window, "discr_update", 50)
@@ -296,7 +296,7 @@ def test_all_words_stand_apart_in_the_window_and_the_legend_has_every_label(eith
 
 
 def shown(**changed):
-    settings = START | {"games": 30} | changed
+    settings = START | changed
     model = gan.GAN(**{name: value for name, value in settings.items() if name != "seed"})
     knobs = {name: values for name, values in KNOBS.items() if name in settings}
     return plots.explore(lambda chosen: gan.answer(model, chosen), settings, knobs)
@@ -357,15 +357,15 @@ def test_without_a_window_its_picture_and_one_line_that_says_why(backend, monkey
 
 def test_its_picture_is_saved(command, images, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")
-    status, out, err = command("--explore", "--games=30", "--seed=3")
+    status, out, err = command("--explore", "--games=60", "--seed=3")
     assert (status, err) == (0, "")
-    assert [path.name for path in images.iterdir()] == ["explore_30_1_1_seed3.png"]
+    assert [path.name for path in images.iterdir()] == ["explore_60_1_1_seed3.png"]
     assert "is there a display" in out
 
 
 def test_run_without_it_builds_nothing_of_it(command, monkeypatch):
     for module in [name for name in sys.modules if name.startswith(("matplotlib.pyplot", "matplotlib.widgets"))]:
         monkeypatch.delitem(sys.modules, module)
-    assert command("--games=2")[0] == 0
+    assert command("--games=1")[0] == 0
     assert "matplotlib.widgets" not in sys.modules
     assert "matplotlib.pyplot" not in sys.modules

@@ -15,7 +15,7 @@ from noisy_gan import NoisyGAN
 
 PICTURES = {
     "edited zoë": {kind.format("45_1_1") for kind in KINDS},
-    "profiled": {kind.format("noisy_60_2_3_noise-std0.5") for kind in KINDS},
+    "noisy": {kind.format("noisy_60_2_3_noise-std0.5") for kind in KINDS},
     "theory": {"theory.png"},
 }
 
@@ -38,11 +38,11 @@ def test_makes_its_pictures_and_says_where(script_run, run):
     ("run", "constants", "game"),
     [
         ("edited zoë", {"GAMES": 45}, {}),
-        ("profiled", NOISY, {"model": NoisyGAN, "prefix": "noisy_"}),
+        ("noisy", NOISY, {"model": NoisyGAN, "prefix": "noisy_"}),
     ],
 )
 def test_flags_and_edited_constants_give_the_same_bytes_and_words(script_run, command, images, run, constants, game):
-    """So do two processes with the same seed, as these are; under a profiler the script's own constants count."""
+    """So do two processes with the same seed, as these are."""
     flags = [f"--{name.lower().replace('_', '-')}={value}" for name, value in constants.items()]
     status, out, err = command(*flags, **game)
     assert (status, err) == (0, "")
@@ -58,21 +58,10 @@ def test_flags_and_edited_constants_give_the_same_bytes_and_words(script_run, co
     assert report.split()[2] == found[constants["GAMES"]] + ","
 
 
-def test_profile_is_that_of_the_run(script_run):
-    assert "function calls" in script_run("profiled").out.partition("Saved in")[2]
-
-
 def test_run_whose_reader_leaves_ends_without_a_word(script_run):
     """| head -n 1 reads one line, and the next cannot be written."""
     status, out, err, _ = script_run("ended")
     assert (status, out, err) == (0, "seeds 0 to 1: 20 of 20 games\n", "")
-
-
-def test_bad_constant_is_one_line(script_run):
-    status, out, err, made = script_run("refused")
-    assert (status, out, made) == (2, "", {})
-    assert err.count("\n") == 1
-    assert "--noise-std: must be a number from 0 " in err
 
 
 def test_last_words_of_tensorflow_are_heard(script_run):
