@@ -18,17 +18,12 @@ RNG, DRAW = np.random.default_rng(0), -2 * np.log(2)
 POINTS = RNG.normal(0, 2, size=(8, 4))
 
 
-@pytest.fixture(scope="module")
-def batch():
+def test_derivatives_equal_those_by_hand():
+    """Of one point, of many, and of a grid of them; and one matrix equals finite differences."""
     model = GAN(1, 1, 1)
     draws = model.draw(0)
-    batch, z = model.deal(draws, 0), draws.z_gen[0, -1]
-    return lambda params: model.objective(params[..., :2], params[..., 2:], batch, z), draws.x, z
-
-
-def test_derivatives_equal_those_by_hand(batch):
-    """Of one point, of many, and of a grid of them; and one matrix equals finite differences."""
-    objective, x, z = batch
+    batch, x, z = model.deal(draws, 0), draws.x, draws.z_gen[0, -1]
+    objective = lambda params: model.objective(params[..., :2], params[..., 2:], batch, z)
     slopes, curvatures = ([by_hand(point, x, z) for point in POINTS] for by_hand in (replica.gradient, replica.hessian))
     np.testing.assert_allclose(hessian.gradient(objective, tf.constant(POINTS)), slopes, rtol=1e-12, atol=1e-13)
     for shape in ((8, 4), (2, 4, 4)):
