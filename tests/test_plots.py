@@ -54,6 +54,10 @@ def figures(run):
     return draw_figures(run)
 
 
+def axes():
+    return plots._figure((5, 5)).subplots()
+
+
 def line(ax, label):
     (found,) = [artist for artist in ax.get_lines() if artist.get_label() == label]
     return found
@@ -78,10 +82,6 @@ def words(ax):
     """List the names that stand at the right of an Axes, from the lowest up, with their colours."""
     texts = [text for text in ax.texts if text.get_text() and isinstance(text, mpl.text.Annotation)]
     return [(text.get_text(), text.get_color()) for text in sorted(texts, key=lambda text: text.xy[1])]
-
-
-def panels(figure):
-    return {ax.get_title(): ax for ax in figure.axes}
 
 
 def frames(content):
@@ -126,17 +126,20 @@ def test_frames_are_dense_at_first_and_never_too_many():
 
 
 @pytest.mark.parametrize(("mean", "std"), [(5, 1), (-30, 0.1), (100, 20)])
-def test_axis_shows_noise_data_and_samples(run, mean, std):
-    def axis(history):
-        ax = plots._figure((5, 5)).subplots()
-        plots.draw_frame(ax, run._replace(history=history, target=target))
-        return ax.get_xlim()
+def test_stage_shows_noise_data_and_samples_and_scales_the_density(run, mean, std):
+    def drawn(history):
+        ax = axes()
+        plots.draw_frame(ax, run._replace(history=history, target=stats.norm(mean, std)))
+        return ax
 
-    target, history = stats.norm(mean, std), run.history
-    low, high = axis(history)
-    assert low < min(0, target.ppf(0.01))
-    assert max(1, target.ppf(0.99)) < high
-    assert np.ptp(axis(history._replace(params=history.params * 1e9))) < 10 * (abs(mean) + 5 * std + 1)
+    ax = drawn(run.history)
+    low, high = ax.get_xlim()
+    assert low < min(0, mean - 2.32 * std)
+    assert max(1, mean + 2.32 * std) < high
+    far = run.history._replace(params=run.history.params * 1e9)
+    assert np.ptp(drawn(far).get_xlim()) < 10 * (abs(mean) + 5 * std + 1)
+    x, height = line(ax, "target density, scaled").get_data()
+    np.testing.assert_allclose(height, 0.4 * np.exp(-(((x - mean) / std) ** 2) / 2), rtol=1e-9, atol=1e-12)
 
 
 # ---------------------------------------------------------------- the animation
@@ -162,7 +165,7 @@ def test_gif_of_the_default_run():
 
 def test_stage(run):
     """Whatever order the games are shown in, every artist is where that game leaves it; no sample stands where D is."""
-    games, ax = run.games, plots._figure((5, 5)).subplots()
+    games, ax = run.games, axes()
     moving = plots.draw_frame(ax, run)
     strip = {text.get_text(): height for text, height in zip(ax.get_yticklabels(), ax.get_yticks())}
     assert strip == {"noise": strip["noise"], "samples": strip["samples"]} | D_AXIS
@@ -192,7 +195,7 @@ def test_stage(run):
 
 def test_stage_shows_what_D_sees_on_the_strip_of_samples():
     portrait = play(30, seen=True)
-    ax = plots._figure((5, 5)).subplots()
+    ax = axes()
     moving = plots.draw_frame(ax, portrait)
     moving.show(5)
     for label, values in zip(("x as D sees them", "G(z) as D sees them"), portrait.seen):
@@ -202,16 +205,8 @@ def test_stage_shows_what_D_sees_on_the_strip_of_samples():
         assert line(ax, label) in moving.artists
 
 
-@pytest.mark.parametrize("std", [0.1, 1, 20])
-def test_stage_scales_the_density(run, std):
-    ax = plots._figure((5, 5)).subplots()
-    plots.draw_frame(ax, run._replace(target=stats.norm(5, std)))
-    x, height = line(ax, "target density, scaled").get_data()
-    np.testing.assert_allclose(height, 0.4 * np.exp(-(((x - 5) / std) ** 2) / 2), rtol=1e-9, atol=1e-12)
-
-
 def test_phase_plane(run):
-    ax, (*_, path, _, _, field, predicted) = plots._figure((5, 5)).subplots(), run
+    ax, (*_, path, _, _, field, predicted) = axes(), run
     w, b, a, _ = np.vstack([run.draws.params, run.history.params]).T
     np.testing.assert_allclose(path, np.transpose([w / 2 + b, a]), rtol=1e-12)
     moving = plots.draw_phase(ax, run)
@@ -244,31 +239,23 @@ def test_phase_plane(run):
     assert np.all((low < visited) & (visited < high))
 
 
-def test_phase_plane_without_a_prediction_or_a_step():
-    portrait = play(2)
-    mean, slope, *step = portrait.field
-    ax = plots._figure((5, 5)).subplots()
-    plots.draw_phase(ax, portrait._replace(field=(mean, slope, *np.zeros_like(step)), predicted=None))
+def test_phase_plane_without_a_prediction_or_a_step_or_of_a_long_path(run):
+    mean, slope, *step = run.field
+    path, ax = np.random.default_rng(0).normal(size=(100_001, 2)).cumsum(axis=0), axes()
+    still = run._replace(field=(mean, slope, *np.zeros_like(step)), predicted=None, path=path)
+    trail, _ = plots.draw_phase(ax, still).artists
     assert "predicted" not in ax.get_legend_handles_labels()[1]
     assert not np.any(ax.collections[0].U)
-
-
-def test_long_path_is_thinned_but_ends_where_it_ends(run):
-    path = np.random.default_rng(0).normal(size=(100_001, 2)).cumsum(axis=0)
-    ax = plots._figure((5, 5)).subplots()
-    trail, _ = plots.draw_phase(ax, run._replace(path=path)).artists
-    segments = trail.get_segments()
-    assert sum(map(len, segments)) < 4000
-    np.testing.assert_array_equal(segments[-1][-1], path[-1])
+    assert sum(map(len, trail.get_segments())) < 4000  # thinned, but it ends where it ends
+    np.testing.assert_array_equal(trail.get_segments()[-1][-1], path[-1])
 
 
 # ---------------------------------------------------------------- the figures
 
 
 def test_objective(run):
-    ax, objective = plots._figure((5, 5)).subplots(), run.history.objective
+    ax, objective, games = axes(), run.history.objective, np.arange(1, 301)
     moving = plots.draw_objective(ax, objective)
-    games = np.arange(1, 301)
     assert has_line(ax, games, objective, plots.BLACK)
     assert has_level(ax, -2 * LOG_2, plots.RED)
     assert words(ax) == [("↑ D wins\n-2 log 2\n↓ D is wrong", plots.RED)]
@@ -279,7 +266,7 @@ def test_objective(run):
 
 @pytest.mark.parametrize("objective", [np.full(50, -1e-3), np.full(50, -2 * LOG_2), np.linspace(-9, -5, 50)])
 def test_objective_has_room_for_its_words(objective):
-    ax = plots._figure((5, 5)).subplots()
+    ax = axes()
     plots.draw_objective(ax, objective)
     low, high = ax.get_ylim()
     bottom, top = min(-2 * LOG_2, objective.min()), max(-2 * LOG_2, objective.max())
@@ -287,15 +274,15 @@ def test_objective_has_room_for_its_words(objective):
 
 
 def test_summary(run, figures):
-    axes, history, turns = panels(figures["summary"]), run.history, run.turns
+    parts, history, turns = {ax.get_title(): ax for ax in figures["summary"].axes}, run.history, run.turns
     games = np.arange(1, 301)
-    assert list(axes)[1:] == ["Objective", "Generated samples: quality, diversity", "Gradients of the players"]
-    check_moments(axes["Generated samples: quality, diversity"], history.params)
-    ax, norms = axes["Gradients of the players"], {"D": history.discr_gradient, "G": history.gen_gradient}
+    assert list(parts)[1:] == ["Objective", "Generated samples: quality, diversity", "Gradients of the players"]
+    check_moments(parts["Generated samples: quality, diversity"], history.params)
+    ax, norms = parts["Gradients of the players"], {"D": history.discr_gradient, "G": history.gen_gradient}
     assert sorted(words(ax)) == [("D", plots.NAVY), ("G", plots.ORANGE)]
     assert all(has_line(ax, games, norms[name], color) for name, color in words(ax))
     assert ax.get_yscale() == "log"
-    ax = axes["Objective"]
+    ax = parts["Objective"]
     dots = line(ax, "D flat: half a turn done")
     np.testing.assert_array_equal(dots.get_xydata(), np.transpose([turns, history.objective[turns - 1]]))
     (predicted,) = [artist for artist in ax.collections if artist.get_label() == "predicted spacing: 15 games"]
@@ -306,29 +293,26 @@ def test_summary(run, figures):
 def test_summary_without_a_wave_predicts_none(run, turns, period):
     equilibrium = run.equilibrium._replace(period=period)
     portrait = run._replace(equilibrium=equilibrium, turns=np.array(turns, int))
-    ax = panels(plots.summary_figure(portrait))["Objective"]
+    ax = plots.summary_figure(portrait).axes[1]
     assert not ax.collections
     assert ax.get_legend() is None
 
 
-SADDLE = ["D's steep\ndirection", "saddle: falls", "line of\nequilibria", "saddle: rises"]
+SADDLE = "saddle, line of equilibria", ["D's steep\ndirection", "saddle: falls", "line of\nequilibria", "saddle: rises"]
+LAST = [  # the eigenvalues in the last games, what the title says of them, and their names
+    *[([-13.0, -0.1, zero, 0.1], *SADDLE) for zero in (-1e-5, 1e-4)],
+    ([-1.0, -0.1, -1e-2, -1e-3], "4 of 4 end below 0", ["lowest", "second", "third", "highest"]),
+    ([-1.0, -0.1, -0.05, 0.1], "3 of 4 end below 0", ["lowest", "second", "third", "highest"]),
+]
 
 
-@pytest.mark.parametrize(
-    ("last", "names", "title"),
-    [
-        ([-13.0, -0.1, -1e-5, 0.1], SADDLE, "Hessian of V: saddle, line of equilibria"),
-        ([-13.0, -0.1, 1e-4, 0.1], SADDLE, "Hessian of V: saddle, line of equilibria"),
-        ([-1.0, -0.1, -1e-2, -1e-3], ["lowest", "second", "third", "highest"], "Hessian of V: 4 of 4 end below 0"),
-        ([-1.0, -0.1, -0.05, 0.1], ["lowest", "second", "third", "highest"], "Hessian of V: 3 of 4 end below 0"),
-    ],
-)
-def test_eigenvalues_are_named_by_what_they_are(last, names, title):
-    ax = plots._figure((5, 5)).subplots()
+@pytest.mark.parametrize(("last", "title", "names"), LAST)
+def test_eigenvalues_are_named_by_what_they_are(last, title, names):
+    ax = axes()
     values = np.linspace([-1, -0.5, 0.1, 1], last, 300) * (1 - 1e-9)
     values[-60:] = last
     plots.draw_eigenvalues(ax, values)
-    assert ax.get_title() == title
+    assert ax.get_title() == f"Hessian of V: {title}"
     colors = dict(words(ax))
     assert list(colors) == names  # lowest first
     for name, column in zip(names, values.T):
@@ -405,7 +389,7 @@ def test_a_run_of_one_game_is_seen():
 
 def test_names_at_the_ends_keep_apart():
     """Where lines end together their names still stand one over the other, in the lines' order."""
-    ax = plots._figure((4, 3)).subplots()
+    ax = axes()
     lines = [(np.full(20, height), name, "k", 1) for height, name in ((1, "b"), (1 - 1e-6, "a\na"), (1, "c"), (0, "d"))]
     plots.draw_lines(ax, lines)
     ax.figure.canvas.draw()
@@ -517,7 +501,7 @@ def images(images):
 
 
 def content(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize("step", ["write_bytes", "replace"])
