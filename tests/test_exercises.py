@@ -3,7 +3,6 @@
 import functools
 import hashlib
 import re
-import runpy
 from typing import NamedTuple
 
 import numpy as np
@@ -65,7 +64,7 @@ def memory():
         yield
 
 
-def in_namespace(text, variables):
+def run_block(text, variables):
     """Run a block in a namespace, as a notebook does: the numbers that it prints."""
     printed = []
     variables["print"] = lambda *values: printed.extend(value for value in values if not isinstance(value, str))
@@ -74,16 +73,13 @@ def in_namespace(text, variables):
 
 
 @pytest.fixture(scope="module")
-def results(texts, memory, tmp_path_factory):
-    """Run an exercise's block once, as a script of its own: the numbers that it prints, and its variables."""
-    file = tmp_path_factory.mktemp("exercises") / "exercise.py"
+def results(texts, memory):
+    """Run an exercise's block once, by itself: the numbers that it prints, and its variables."""
 
     @functools.cache
     def run(number):
-        printed = []
-        file.write_text(texts[number].block("python"))
-        collect = lambda *values: printed.extend(value for value in values if not isinstance(value, str))
-        return printed, runpy.run_path(str(file), {"print": collect}, "__main__")
+        variables = {}
+        return run_block(texts[number].block("python"), variables), variables
 
     return run
 
@@ -312,4 +308,4 @@ def test_9_mode_collapse(texts, results):
 def test_blocks_run_twice_and_in_any_order_in_one_notebook(texts, results):
     first, notebook = {number: results(number)[0] for number in BLOCKS}, {}
     for number in (*reversed(BLOCKS), *BLOCKS):
-        assert in_namespace(texts[number].block("python"), notebook) == first[number], number
+        assert run_block(texts[number].block("python"), notebook) == first[number], number

@@ -43,24 +43,20 @@ def hessians(draws, params):
 
 
 @pytest.mark.parametrize("model", SETTINGS, ids=repr)
-def test_training_equals_a_numpy_replica(model):
-    for seed in range(3):
-        draws = model.draw(seed)
-        for ours, theirs in zip(model.train(draws), replica.train(model, draws), strict=True):
-            np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
-
-
-@pytest.mark.parametrize("model", SETTINGS[1:3], ids=repr)
-def test_many_seeds_at_once_equal_the_replica_of_each(model):
+def test_training_equals_a_numpy_replica_one_seed_or_many_at_once(model):
     each = [model.draw(seed) for seed in range(3)]
-    together = gan.stack_seeds(each)
-    history = model.train(together)
-    curvature = hessian.run_hessians(model, together, history)
-    for seed, draws in enumerate(each):
-        expected = replica.train(model, draws)
-        for ours, theirs in zip(history, expected, strict=True):
-            np.testing.assert_allclose(ours[:, seed], theirs, rtol=1e-9, atol=1e-9)
-        np.testing.assert_allclose(curvature[:, seed], hessians(draws, expected[0]), rtol=1e-9, atol=1e-9)
+    expected = [replica.train(model, draws) for draws in each]
+    for draws, wanted in zip(each, expected):
+        for ours, theirs in zip(model.train(draws), wanted, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
+    if model in SETTINGS[1:3]:
+        together = gan.stack_seeds(each)
+        history = model.train(together)
+        curvature = hessian.run_hessians(model, together, history)
+        for seed, (draws, wanted) in enumerate(zip(each, expected)):
+            for ours, theirs in zip(history, wanted, strict=True):
+                np.testing.assert_allclose(ours[:, seed], theirs, rtol=1e-9, atol=1e-9)
+            np.testing.assert_allclose(curvature[:, seed], hessians(draws, wanted[0]), rtol=1e-9, atol=1e-9)
 
 
 def test_a_run_too_large_to_be_trained_at_once(monkeypatch):
