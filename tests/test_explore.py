@@ -353,14 +353,6 @@ def test_without_a_window_its_picture_and_one_line_that_says_why(backend, monkey
     assert not pyplot.get_fignums()
 
 
-def test_its_picture_is_saved(command, images, monkeypatch):
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    status, out, err = command("--explore", "--games=60", "--seed=3")
-    assert (status, err) == (0, "")
-    assert [path.name for path in images.iterdir()] == ["explore_60_1_1_seed3.png"]
-    assert "is there a display" in out
-
-
 def test_run_without_it_builds_nothing_of_it(command, monkeypatch):
     modules = {"matplotlib.pyplot", "matplotlib.widgets"}
     for module in modules:

@@ -63,8 +63,6 @@ def test_definiteness(words, cases):
     assert doctest.testmod(hessian) == (0, 3)
 
 
-# ---------------------------------------------------------------- equilibria, expected over z, by games in NumPy
-
 GRID = (np.arange(1000) + 0.5) / 1000  # z, evenly: mean 1/2, variance 1/12
 EQUILIBRIA = [
     GAN(1, 1, 1),
@@ -273,9 +271,6 @@ def test_phase_field_is_what_a_game_adds(model, samples):
     expected = model.learning_rate * np.transpose(expected)
     for found, wanted in zip(hessian.phase_field(model, samples, w, mean, slope), expected):
         np.testing.assert_allclose(found, wanted, rtol=0, atol=(0.05 if std else 0.02) * np.abs(wanted).max())
-
-
-# ---------------------------------------------------------------- where runs end, by sequences made by hand
 
 
 def wave(period, games=2000, half_turn_leaves=0.7, shift=0.6, noise=0.0):

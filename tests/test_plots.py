@@ -91,9 +91,6 @@ def frames(content):
         yield image.info["duration"], np.asarray(image.convert("RGB"), int)
 
 
-# ---------------------------------------------------------------- facts about a run
-
-
 def test_generated_moments_and_ends():
     params = np.array([[2.0, 4.0, 0, 0], [-1.0, 5.0, 0, 0]])
     samples = params[:, :1] * (np.arange(100_000) + 0.5) / 100_000 + params[:, 1:2]
@@ -140,9 +137,6 @@ def test_stage_shows_noise_data_and_samples_and_scales_the_density(run, mean, st
     assert np.ptp(drawn(far).get_xlim()) < 10 * (abs(mean) + 5 * std + 1)
     x, height = line(ax, "target density, scaled").get_data()
     np.testing.assert_allclose(height, 0.4 * np.exp(-(((x - mean) / std) ** 2) / 2), rtol=1e-9, atol=1e-12)
-
-
-# ---------------------------------------------------------------- the animation
 
 
 def test_gif_of_the_default_run():
@@ -248,9 +242,6 @@ def test_phase_plane_without_a_prediction_or_a_step_or_of_a_long_path(run):
     assert not np.any(ax.collections[0].U)
     assert sum(map(len, trail.get_segments())) < 4000  # thinned, but it ends where it ends
     np.testing.assert_array_equal(trail.get_segments()[-1][-1], path[-1])
-
-
-# ---------------------------------------------------------------- the figures
 
 
 def test_objective(run):
@@ -459,9 +450,6 @@ def test_axes_are_labelled_and_lines_stand_in_a_legend(figures):
             ticks = {text.get_text() for text in ax.get_yticklabels()}
             assert ax.get_ylabel() or words(ax) or ticks >= set(D_AXIS) or ax.get_title() == "game"
             assert explained.issuperset(ax.get_legend_handles_labels()[1])
-
-
-# ---------------------------------------------------------------- files
 
 
 def test_pngs_are_sharp_and_small_and_cut_no_word_off(figures):

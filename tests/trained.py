@@ -138,7 +138,7 @@ class R1(gan.GAN):
 
 
 CHIEF = NORMAL(1500), STRONG(500), GENERATOR(500), NOISY(), STRONG(500, gen_loss=OTHER)
-SETTINGS = {  # the longest first
+SETTINGS = {
     "wild_generator": [(GENERATOR(4000, init_std=5), SEEDS)],
     "strong_8000": [(STRONG(8000), SEEDS)],
     "strong_8000_elsewhere": [(STRONG(8000), ELSEWHERE)],
