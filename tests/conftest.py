@@ -1,7 +1,5 @@
 import sys
-from pathlib import Path
 
-import numpy as np
 import pytest
 from processes import ROOT, start_all
 
@@ -27,13 +25,6 @@ def script_runs(tmp_path_factory):
 @pytest.fixture
 def script_run(script_runs):
     return lambda name: script_runs[name].result(timeout=300)
-
-
-@pytest.fixture(scope="session")
-def recorded():
-    """A run of the original code, recorded on the TensorFlow it was written for."""
-    with np.load(Path(__file__).with_name("original.npz")) as file:
-        return dict(file)
 
 
 @pytest.fixture

@@ -300,16 +300,15 @@ def test_half_turns_are_seen_beside_the_largest_and_the_first_that_is_not_ends_t
     assert hessian.flat_games(wave(300, 200), 300) == pytest.approx([106], abs=3)
 
 
-def test_measured_period_is_the_mean_of_whole_turns_from_the_second_flat_game_on():
-    """The mean and not the median: 210, 190 and 500 games."""
+def test_measured_period_and_kept():
+    """The mean, not the median, of whole turns from the second flat game on: 210, 190 and 500 games.
+
+    What half a turn leaves is the root of a ratio of root mean squares, about 0, in the last two turns.
+    """
     assert hessian.measured_period(np.array([10, 100, 190, 310, 380, 500, 800, 1000])) == 300
     assert hessian.measured_period(np.array([10, 100, 190, 310, 1000])) == 210
     for turns in ([], [10], [10, 100], [10, 100, 190]):
         assert np.isnan(hessian.measured_period(np.array(turns, int)))
-
-
-def test_measured_kept_is_what_half_a_turn_leaves():
-    """The root of a ratio of root mean squares, about 0, in the last two turns."""
     for left in (0.3, 0.7, 1):
         assert hessian.measured_kept(wave(200, 900, left), 200) == pytest.approx(left, rel=1e-6)
     weight = np.array([100, 3, 3, 3, 5, 1, 1, 1, 2.0])

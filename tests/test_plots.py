@@ -91,15 +91,12 @@ def frames(content):
         yield image.info["duration"], np.asarray(image.convert("RGB"), int)
 
 
-def test_generated_moments_and_ends():
+def test_generated_moments_and_ends_and_accuracies():
     params = np.array([[2.0, 4.0, 0, 0], [-1.0, 5.0, 0, 0]])
     samples = params[:, :1] * (np.arange(100_000) + 0.5) / 100_000 + params[:, 1:2]
     np.testing.assert_allclose(plots.generated_mean(params), samples.mean(axis=1), rtol=1e-9)
     np.testing.assert_allclose(plots.generated_std(params), samples.std(axis=1), rtol=1e-9)
     np.testing.assert_allclose(plots.generated_ends(params), [[4, 4], [6, 5]])
-
-
-def test_accuracies_are_shares_of_samples():
     rng = np.random.default_rng(0)
     params, z = rng.normal(0, 2, (50, 4)), (np.arange(20_000) + 0.5) / 20_000
     w, b, a, c = params.T[..., None]
@@ -442,7 +439,7 @@ def test_theory():
         np.testing.assert_allclose(values[inside], (data / (data + generated))[inside], rtol=1e-9)
 
 
-def test_axes_are_labelled_and_lines_stand_in_a_legend(figures):
+def test_axes_are_labelled_and_lines_stand_in_a_legend_and_pngs_are_sharp_and_small_and_cut_no_word_off(figures):
     for figure in (*figures.values(), plots.theory_figure(TARGET)):
         boxes = [*figure.legends, *(ax.get_legend() for ax in figure.axes if ax.get_legend())]
         explained = {text.get_text() for box in boxes for text in box.get_texts()}
@@ -450,10 +447,6 @@ def test_axes_are_labelled_and_lines_stand_in_a_legend(figures):
             ticks = {text.get_text() for text in ax.get_yticklabels()}
             assert ax.get_ylabel() or words(ax) or ticks >= set(D_AXIS) or ax.get_title() == "game"
             assert explained.issuperset(ax.get_legend_handles_labels()[1])
-
-
-def test_pngs_are_sharp_and_small_and_cut_no_word_off(figures):
-    for figure in (*figures.values(), plots.theory_figure(TARGET)):
         content = plots.png(figure)
         image = Image.open(io.BytesIO(content))
         image.load()

@@ -54,6 +54,7 @@ def shown_pictures(readme):
 
 def test_shown_pictures_are_those_that_the_printed_block_makes(readme, made):
     assert shown_pictures(readme) == made.keys()
+    assert len(re.findall(r"!\[", readme)) == len(re.findall(r"!\[[^]]+\]\(img/[\w-]+\.(?:gif|png)\)", readme)) > 20
 
 
 def test_block_trains_what_the_text_says(readme):
@@ -101,18 +102,11 @@ def test_committed_pictures_are_what_the_commands_make(made):
     assert [name for name in others if changed(made[name], committed[name], block) >= most] == []
 
 
-def test_every_image_is_found_by_the_patterns_above(readme):
-    assert len(re.findall(r"!\[", readme)) == len(re.findall(r"!\[[^]]+\]\(img/[\w-]+\.(?:gif|png)\)", readme)) > 20
-
-
-def test_files_that_the_readme_names_exist(readme):
+def test_files_and_methods_that_the_readme_names_exist(readme):
     named = set(re.findall(r"(?<![\w/.])((?:tests/)?(?:\w+\.py|requirements\.txt))\b", readme))
     named |= {target for target in re.findall(r"\]\(([^)#:]+)[^):]*\)", readme) if not target.startswith("img/")}
     assert {"gan.py", "noisy_gan.py", "hessian.py", "plots.py", "tests/requirements.txt"} < named
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
-
-
-def test_methods_that_the_readme_names_exist(readme):
     named = set(re.findall(r"`GAN\.(\w+)`", readme))
     assert {"deal", "logits", "objective", "play", "train"} < named
     assert [name for name in sorted(named) if not callable(getattr(gan.GAN, name, None))] == []

@@ -22,29 +22,20 @@ MOST_KEPT = 3_000_000  # numbers of noise of a setting
 
 
 class Command(NamedTuple):
-    prefix: str
     model: gan.GAN
     seed: int
     seeds: int | None
-
-    @property
-    def name(self):
-        return gan.file_name(*self)
 
 
 def read_command(line):
     """Find what a command of the README would train, by the script's own reading of its flags."""
     python, script, *flags = shlex.split(line)
     assert python == "python", line
-    kind, prefix = {"gan.py": (gan.GAN, ""), "noisy_gan.py": (noisy_gan.NoisyGAN, "noisy_")}[script]
     found = []
-    with mock.patch.multiple(
-        gan,
-        run=lambda model, seed: found.append((model, seed, None)) or {},
-        run_seeds=lambda *settings: found.append(settings) or {},
-    ), mock.patch.object(plots, "prepare_images"):  # fmt: skip
-        gan.main(kind, flags, prefix)
-    return Command(prefix, *found[0])
+    run, run_seeds = lambda *setting: found.append((*setting, None)) or {}, lambda *setting: found.append(setting) or {}
+    with mock.patch.multiple(gan, run=run, run_seeds=run_seeds), mock.patch.object(plots, "prepare_images"):
+        gan.main({"gan.py": gan.GAN, "noisy_gan.py": noisy_gan.NoisyGAN}[script], flags)
+    return Command(*found[0])
 
 
 class Runs:
@@ -105,18 +96,22 @@ def play(model, draws, at_once=PART):
     return gan.History(*map(np.concatenate, zip(*parts)))
 
 
+def train_some(model, seeds, kept):
+    """Train some seeds: their draws, of whose noise some games' are kept, and the History."""
+    draws = draw(model, seeds)
+    last = {name: getattr(draws, name)[kept].copy() for name in ("z_discr", "z_gen")}
+    return draws._replace(**last), play(model, draws)
+
+
 def train(*parts):
     """Train models, each on its seeds: one Runs, or a list. Of much noise the last game's is kept, for all games."""
     runs = []
     for model, seeds in parts:
-        trained, at_once = [], 100 if model.gen_update == 1 else 20
+        at_once = 100 if model.gen_update == 1 else 20
         kept = slice(-1 if gan.count_numbers(model) * len(seeds) > MOST_KEPT else None, None)
-        for some in np.split(seeds, range(0, len(seeds), at_once)[1:]):
-            draws = draw(model, some)
-            last = {name: getattr(draws, name)[kept].copy() for name in ("z_discr", "z_gen")}
-            trained.append((draws._replace(**last), play(model, draws)))
-        join = lambda axis, pieces: type(pieces[0])(*(np.concatenate(values, axis) for values in zip(*pieces)))
-        draws, history = map(join, (-2, 1), zip(*trained))
+        pieces = np.split(seeds, range(0, len(seeds), at_once)[1:])
+        join = lambda axis, records: type(records[0])(*(np.concatenate(values, axis) for values in zip(*records)))
+        draws, history = map(join, (-2, 1), zip(*(train_some(model, some, kept) for some in pieces)))
         z = [np.broadcast_to(noise, (model.games, *noise.shape[1:])) for noise in (draws.z_discr, draws.z_gen)]
         runs.append(Runs(model, draws._replace(z_discr=z[0], z_gen=z[1]), history))
     return runs if len(runs) > 1 else runs[0]
