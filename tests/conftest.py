@@ -1,19 +1,17 @@
 import sys
-from pathlib import Path
 
-import numpy as np
 import pytest
+from processes import ROOT, start_all
 
-ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from processes import start_all  # noqa: E402
 
-import gan  # noqa: E402
-import hessian  # noqa: E402
-import plots  # noqa: E402
+@pytest.fixture(scope="session", autouse=True)
+def _process():
+    """Import TensorFlow here: the process that hands out the tests needs none."""
+    import hessian
 
-hessian.own_process()
+    hessian.own_process()
 
 
 @pytest.fixture(scope="session")
@@ -29,37 +27,24 @@ def script_run(script_runs):
     return lambda name: script_runs[name].result(timeout=300)
 
 
-@pytest.fixture(scope="session")
-def recorded():
-    """A run of the original code, recorded on the TensorFlow it was written for."""
-    with np.load(Path(__file__).with_name("original.npz")) as file:
-        return dict(file)
-
-
-@pytest.fixture(scope="session")
-def long_run():
-    """The default run: model, draws, history."""
-    model = gan.GAN(1500, 1, 1)
-    draws = model.draw(0)
-    return model, draws, model.train(draws)
-
-
 @pytest.fixture
 def images(monkeypatch, tmp_path):
     """The folder that a command writes to during a test."""
-    monkeypatch.setattr(plots, "IMAGES", tmp_path / "img")
-    return plots.IMAGES
+    monkeypatch.setattr("plots.IMAGES", tmp_path / "img")
+    return tmp_path / "img"
 
 
 @pytest.fixture
 def command(monkeypatch, capfd, images):
     """Run a command in-process with flags: its exit status (0 if it returns), stdout and stderr."""
+    import gan
+
     monkeypatch.setattr(sys, "argv", ["gan.py"])
 
-    def run(*flags, model=gan.GAN, prefix=""):
+    def run(*flags, model=gan.GAN, prefix="", arguments=None):
         status = 0
         try:
-            gan.main(model, flags, prefix)
+            gan.main(model, arguments=flags if arguments is None else arguments, prefix=prefix)
         except SystemExit as ending:
             status = ending.code
             if isinstance(status, str):  # what Python does with it at the end of a process
@@ -76,8 +61,8 @@ def trial(monkeypatch, command):
 
     def run(*flags, **options):
         found = []
-        monkeypatch.setattr(gan, "run", lambda model, seed: found.append((model, seed, None)) or {})
-        monkeypatch.setattr(gan, "run_seeds", lambda *settings: found.append(settings) or {})
+        monkeypatch.setattr("gan.run", lambda model, seed: found.append((model, seed, None)) or {})
+        monkeypatch.setattr("gan.run_seeds", lambda *settings: found.append(settings) or {})
         return *command(*flags, **options), found
 
     return run

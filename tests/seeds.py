@@ -1,33 +1,18 @@
-"""A plugin of the tests of README.md: each setting that they ask for is trained once, two at a time."""
+"""A plugin of the tests of README.md: its text, and each setting that they ask for, trained once in a module."""
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
 from trained import README, SETTINGS, train
 
-fixture = partial(pytest.fixture, scope="session")
+fixture = partial(pytest.fixture, scope="module")
 
 
-@fixture()
-def pool():
-    with ThreadPoolExecutor(2) as executor:
-        yield executor
-        executor.shutdown(cancel_futures=True)
+def setting(name, parts):
+    return fixture(name=name)(lambda: train(*parts))
 
 
-@fixture()
-def trained(request, pool):
-    """All settings that the tests of this session ask for, as futures by name."""
-    wanted = {name for item in request.session.items for name in item.fixturenames}
-    return {name: pool.submit(train, *parts) for name, parts in SETTINGS.items() if name in wanted}
-
-
-def setting(name):
-    return fixture(name=name)(lambda trained: trained[name].result())
-
-
-globals().update({name: setting(name) for name in SETTINGS})
+globals().update({name: setting(name, parts) for name, parts in SETTINGS.items()})
 strong = fixture(name="strong")(lambda thousand: thousand.select(slice(100)))
 noisy = fixture(name="noisy")(lambda noises: noises[-1])
 readme = fixture(name="readme")(lambda: README.read_text())

@@ -23,15 +23,11 @@ from noisy_gan import NoisyDraws, NoisyGAN
 SHIFT = 0.0
 
 
-def shifted(draws, shift):
-    """Return draws in which all that D sees is shifted, for the replica."""
-    noise = np.full_like(draws.z_discr, shift)
-    return NoisyDraws(*draws, noise_real=noise, noise_fake=noise)
-
-
-def assert_equals_replica(model, draws, shift=None):
-    expected = replica.train(model, draws if shift is None else shifted(draws, shift))
-    for ours, theirs in zip(model.train(draws), expected, strict=True):
+def assert_equals_replica(model, draws, shift=None, history=None):
+    if shift is not None:  # of all that D sees: for the replica it is noise
+        moved = NoisyDraws(*draws, *np.full((2, *draws.z_discr.shape), shift))
+    expected = replica.train(model, draws if shift is None else moved)
+    for ours, theirs in zip(history or model.train(draws), expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
 
 
@@ -43,30 +39,25 @@ def memory():
 def test_twenty_models_are_compiled_once():
     """They differ in what a knob of the window turns, and each gets its own numbers."""
     gan.COMPILED.clear()
-    models = [
-        GAN(50, 1 + seed % 7, 2, num_samples=7, learning_rate=0.005 * (seed + 1), init_std=0.1 * seed)
-        for seed in range(20)
-    ]
-    seconds, before = [], memory() if os.path.exists("/proc/self/statm") else None
+    kinds = ({"learning_rate": 0.005 * (seed + 1), "init_std": 0.1 * seed} for seed in range(20))
+    models = [GAN(20, 1 + seed % 7, 2, **kind) for seed, kind in enumerate(kinds)]
+    seconds, size = [], []
     for seed, model in enumerate(models):
         draws = model.draw(seed)
         start = time.perf_counter()
-        model.train(draws)
+        history = model.train(draws)
         seconds.append(time.perf_counter() - start)
-        if seed == 0 and before:
-            before = memory()
-    assert before is None or memory() - before < 30
+        size.append(memory() if os.path.exists("/proc/self/statm") else 0)
+        assert_equals_replica(model, draws, history=history)
+    assert size[-1] - size[0] < 30
     assert len(gan.COMPILED) == 1
     assert median(seconds[1:]) < seconds[0] / 5
-    for seed, model in enumerate(models):
-        assert_equals_replica(model, model.draw(seed))
 
 
 def test_steps_of_the_generator_samples_and_losses():
     """What may be compiled anew: more of it, and then again the first, each by its own numbers."""
-    first, small = GAN(20, 2, 1), {"num_samples": 4}
-    other, noisy = GAN(20, 2, 1, gen_loss="non-saturating", **small), NoisyGAN(20, 2, 1, **small)
-    for model in (first, GAN(20, 2, 3, **small), other, noisy, first):
+    first, other, noisy = GAN(20, 2, 1), GAN(20, 2, 1, gen_loss="non-saturating"), NoisyGAN(20, 2, 1)
+    for model in (first, GAN(20, 2, 3, num_samples=4), other, noisy, first):
         assert_equals_replica(model, model.draw(1))
 
 
@@ -117,7 +108,7 @@ def test_a_change_that_is_only_recorded_is_seen(monkeypatch, method):
     original, recorded = getattr(GAN, method), []
     for factor in (1, 3):
         monkeypatch.setattr(Still, method, lambda *given, factor=factor: factor * original(*given), raising=False)
-        model = Still(5, 1, 1)
+        model = Still(20, 1, 1)
         history = model.train(model.draw(0))
         recorded.append(history.objective if method == "objective" else history.gen_loss)
     np.testing.assert_allclose(recorded[1], 3 * recorded[0], rtol=1e-14)
@@ -141,8 +132,7 @@ def test_threads_train_at_once(monkeypatch):
         thread.join()
     for place, model in enumerate(models):
         for seed, history in enumerate(found[place]):
-            for ours, theirs in zip(history, replica.train(model, model.draw(seed)), strict=True):
-                np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
+            assert_equals_replica(model, model.draw(seed), history=history)
 
 
 def test_trains_where_functions_run_eagerly():

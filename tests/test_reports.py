@@ -25,14 +25,11 @@ def wilson(count, n):
     return f"{p:.1%}  [{abs(low):.1%}, {high:.1%}]"
 
 
-def test_share_is_written_with_its_interval():
+def test_share_is_written_with_its_interval_and_middle_with_the_range_of_90_percent():
+    """The median and its range are values that a seed has; nan is none."""
     assert hessian.share(np.arange(100) < 17, 100) == " 17.0%  [10.9%, 25.5%]" == f" {wilson(17, 100)}"
     assert hessian.share(np.ones(3), 3) == f"{wilson(3, 3)}" == "100.0%  [43.9%, 100.0%]"
     assert hessian.share(np.array([True, False]), 8) == f" {wilson(1, 8)}"  # of more than are asked
-
-
-def test_middle_is_the_median_and_the_range_of_90_percent():
-    """Each is a value that a seed has; nan is none."""
     values = np.random.default_rng(0).permutation(np.arange(101.0) ** 2)
     assert hessian.middle(values) == "2500  [25, 9025]"
     assert hessian.middle(np.append(values, [nan] * 300)) == "2500  [25, 9025]"

@@ -1,12 +1,11 @@
 """The theorem of README.md and the wave's equation, from the players' expected motion by hand and from the replica."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import replica
 from scipy import optimize
 from scipy.special import expit
+from trained import README
 
 import gan
 import hessian
@@ -87,6 +86,7 @@ def test_hessian_on_the_line(w):
     assert sorted(np.sign(np.delete(values, zero))) == [-1, -1, 1]
     assert hessian.definiteness(values) == "indefinite"
     assert there.hessian @ [1, -0.5, 0, 0] == pytest.approx(np.zeros(4), abs=1e-15)
+    assert "has the trace $-K/2 < 0$ and the determinant $5/32 > 0$" in " ".join(README.read_text().split())
     assert np.prod(np.delete(values, zero)) == pytest.approx(5 / 32)
     steepness = 1 + X.mean() ** 2 + (X.var() + w**2 / 12) / 2
     assert values.sum() == pytest.approx(-steepness / 2)
@@ -94,7 +94,9 @@ def test_hessian_on_the_line(w):
 
 @LOSSES
 def test_wave_equation(saturating):
-    """The cubic of 'How long is a turn?' has the eigenvalues of the expected motion, besides the 0 along the line."""
+    """The README's cubic has the eigenvalues of the expected motion, besides the 0 along the line."""
+    cubic = r"\lambda^3 + \frac{K}{2} \lambda^2 + \left(\frac{s^2}{4} + \frac{5}{16}\right) \lambda + \frac{5}{32} = 0"
+    assert cubic in README.read_text()
     w, mean = 2.4, X.mean()
     spread = (X.var() + w**2 / 12) / 2
     cubic = [1, (1 + mean**2 + spread) / 2, spread / 4 + 5 / 16, 5 / 32]
@@ -115,10 +117,3 @@ def test_no_single_game_moves_only_the_collapsed_generator():
         start = nearest(w, model, draws.x).params
         end = np.array(replica.train(model, draws._replace(params=start))[0][-1])
         assert (np.abs(end - start).max() > 1e-4) == moves
-
-
-def test_readme_states_this_cubic():
-    prose = Path(hessian.__file__).with_name("README.md").read_text()
-    cubic = r"\lambda^3 + \frac{K}{2} \lambda^2 + \left(\frac{s^2}{4} + \frac{5}{16}\right) \lambda + \frac{5}{32} = 0"
-    assert cubic in prose
-    assert "has the trace $-K/2 < 0$ and the determinant $5/32 > 0$" in prose

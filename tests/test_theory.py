@@ -110,10 +110,11 @@ def test_distances_of_many_games_are_those_of_each(function):
 
 
 def test_memory_of_a_long_run():
+    """Some fifty numbers a game, not one for each node of the quadrature."""
     low = np.linspace(0, 5, 50_000)
     tracemalloc.start()
     for function in (plots.jensen_shannon, plots.wasserstein):
         function(TARGET, low, low + 2)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 20e6  # bytes: some fifty numbers a game, not one for each node of the quadrature
+    assert peak < 20e6  # bytes

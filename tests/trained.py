@@ -1,5 +1,6 @@
 """What the README reports: its text, its commands, the runs of many seeds. The fixtures are in seeds.py."""
 
+import dataclasses
 import re
 import shlex
 from functools import cached_property, partial
@@ -16,33 +17,25 @@ import plots
 
 README = Path(__file__).resolve().parents[1].joinpath("README.md")
 SEEDS, ELSEWHERE = range(100), range(1000, 1100)  # those that the README names, and those it was not written from
-MOST_NUMBERS, MOST_KEPT = 20_000_000, 3_000_000  # of noise drawn at a time, and kept of a setting: 0.16 GB
+PART = 500  # games that are trained at once, so that what is compiled for one setting serves all
+MOST_KEPT = 3_000_000  # numbers of noise of a setting
 
 
 class Command(NamedTuple):
-    prefix: str
     model: gan.GAN
     seed: int
     seeds: int | None
-
-    @property
-    def name(self):
-        return gan.file_name(*self)
 
 
 def read_command(line):
     """Find what a command of the README would train, by the script's own reading of its flags."""
     python, script, *flags = shlex.split(line)
     assert python == "python", line
-    kind, prefix = {"gan.py": (gan.GAN, ""), "noisy_gan.py": (noisy_gan.NoisyGAN, "noisy_")}[script]
     found = []
-    with mock.patch.multiple(
-        gan,
-        run=lambda model, seed: found.append((model, seed, None)) or {},
-        run_seeds=lambda *settings: found.append(settings) or {},
-    ), mock.patch.object(plots, "prepare_images"):  # fmt: skip
-        gan.main(kind, flags, prefix)
-    return Command(prefix, *found[0])
+    run, run_seeds = lambda *setting: found.append((*setting, None)) or {}, lambda *setting: found.append(setting) or {}
+    with mock.patch.multiple(gan, run=run, run_seeds=run_seeds), mock.patch.object(plots, "prepare_images"):
+        gan.main({"gan.py": gan.GAN, "noisy_gan.py": noisy_gan.NoisyGAN}[script], flags)
+    return Command(*found[0])
 
 
 class Runs:
@@ -91,18 +84,42 @@ class Runs:
         return np.where(away[-1], np.inf, len(away) - away[::-1].argmax(axis=0) + 1)
 
 
+def draw(model, seeds):
+    """Draw for many seeds, as `gan.stack_seeds` would stack them, in half of its memory."""
+    first = model.draw(seeds[0])
+    draws = type(first)(*(np.empty((*values.shape[:-1], len(seeds), values.shape[-1])) for values in first))
+    for place, seed in enumerate(seeds):
+        for whole, values in zip(draws, model.draw(seed)):
+            whole[..., place, :] = values
+    return draws
+
+
+def play(model, draws, at_once=PART):
+    """Train some games at once."""
+    parts = []
+    for first in range(0, model.games, at_once):
+        part = model.deal(draws, slice(first, first + at_once))
+        params = parts[-1].params[-1] if parts else draws.params
+        parts.append(dataclasses.replace(model, games=len(part.z_gen)).train(part._replace(params=params)))
+    return gan.History(*map(np.concatenate, zip(*parts)))
+
+
+def train_some(model, seeds, kept):
+    """Train some seeds: their draws, of whose noise some games' are kept, and the History."""
+    draws = draw(model, seeds)
+    last = {name: getattr(draws, name)[kept].copy() for name in ("z_discr", "z_gen")}
+    return draws._replace(**last), play(model, draws)
+
+
 def train(*parts):
     """Train models, each on its seeds: one Runs, or a list. Of much noise the last game's is kept, for all games."""
     runs = []
     for model, seeds in parts:
-        trained, numbers = [], gan.count_numbers(model)
-        kept = slice(-1 if numbers * len(seeds) > MOST_KEPT else None, None)
-        for some in np.split(seeds, range(0, len(seeds), max(1, MOST_NUMBERS // numbers))[1:]):
-            draws = gan.stack_seeds([model.draw(seed) for seed in some])
-            last = {name: getattr(draws, name)[kept].copy() for name in ("z_discr", "z_gen")}
-            trained.append((draws._replace(**last), model.train(draws)))
-        join = lambda axis, pieces: type(pieces[0])(*(np.concatenate(values, axis) for values in zip(*pieces)))
-        draws, history = map(join, (-2, 1), zip(*trained))
+        at_once = 100 if model.gen_update == 1 else 20
+        kept = slice(-1 if gan.count_numbers(model) * len(seeds) > MOST_KEPT else None, None)
+        pieces = np.split(seeds, range(0, len(seeds), at_once)[1:])
+        join = lambda axis, records: type(records[0])(*(np.concatenate(values, axis) for values in zip(*records)))
+        draws, history = map(join, (-2, 1), zip(*(train_some(model, some, kept) for some in pieces)))
         z = [np.broadcast_to(noise, (model.games, *noise.shape[1:])) for noise in (draws.z_discr, draws.z_gen)]
         runs.append(Runs(model, draws._replace(z_discr=z[0], z_gen=z[1]), history))
     return runs if len(runs) > 1 else runs[0]
@@ -124,13 +141,13 @@ class R1(gan.GAN):
 
 
 CHIEF = NORMAL(1500), STRONG(500), GENERATOR(500), NOISY(), STRONG(500, gen_loss=OTHER)
-SETTINGS = {  # the longest first
+SETTINGS = {
     "wild_generator": [(GENERATOR(4000, init_std=5), SEEDS)],
     "strong_8000": [(STRONG(8000), SEEDS)],
     "strong_8000_elsewhere": [(STRONG(8000), ELSEWHERE)],
     "elsewhere": [(model, ELSEWHERE) for model in CHIEF],
     "thousand": [(STRONG(500), range(1000))],
-    "wild_generator_elsewhere": [(GENERATOR(4000, init_std=5), ELSEWHERE[:50])],
+    "wild_generator_elsewhere": [(GENERATOR(4000, init_std=5), ELSEWHERE[:60])],
     "strong_unseen": [(STRONG(4000), range(100, 200))],
     "wild": [(NORMAL(4000, init_std=5), SEEDS)],
     "normal_4000": [(NORMAL(4000), SEEDS)],
