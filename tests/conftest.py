@@ -1,9 +1,11 @@
+import os
 import sys
 
 import pytest
 from processes import ROOT, start_all
 
 sys.path.insert(0, str(ROOT))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # as hessian.py does, should a test import TensorFlow first
 
 
 @pytest.fixture(scope="session", autouse=True)
