@@ -6,12 +6,12 @@ from processes import ROOT, start_all
 sys.path.insert(0, str(ROOT))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _process():
-    """Import TensorFlow here: the process that hands out the tests needs none."""
-    import hessian
+def pytest_sessionstart(session):
+    """Import TensorFlow as the scripts do, before a test does, but not in the process that only hands out the tests."""
+    if hasattr(session.config, "workerinput") or not session.config.getoption("numprocesses"):
+        import hessian
 
-    hessian.own_process()
+        hessian.own_process()
 
 
 @pytest.fixture(scope="session")
