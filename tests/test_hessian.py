@@ -327,10 +327,7 @@ def test_at_draw_looks_at_the_mean_of_the_last_50_games_of_the_run_and_of_its_ha
     objective[-50, 5:] += 50 * np.array([0.049, 0.051])  # the median is there
     assert hessian.at_draw(objective).tolist() == [True, True, False, True, False, True, False]
     assert [*map(hessian.halvings, (1500, 16, 3))] == [[93, 187, 375, 750, 1500], [1, 2, 4, 8, 16], [1, 3]]
-
-
-def test_at_draw_from():
-    """The game from which on the mean of ten games stays at the draw."""
+    # the game from which on the mean of ten games stays there
     objective, nan = np.full((100, 6), DRAW), np.nan
     objective[:30, 1] = 0
     objective[-1, 2] = 10

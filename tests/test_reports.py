@@ -123,10 +123,7 @@ def test_of_many_seeds():
     p, q = TARGET.pdf, 1 / 6  # on [8, 14], of the middle one, where D* = p / (p + q); beyond it is 1
     value, _ = integrate.quad(lambda x: p(x) * np.log(p(x) / (p(x) + q)) + q * np.log(q / (p(x) + q)), 8, 14)
     assert float(best.split()[0]) == pytest.approx(value, abs=1e-3)
-
-
-def test_of_seeds_without_a_turn_or_a_draw():
-    """None was lost; the lines that would have no value are left out."""
+    # without a turn, a draw or a lost seed the lines that would have no value are left out
     none = np.full(5, nan)
     ends = ENDS._replace(draw_from=none, measured=none, measured_kept=none)
     printed = table(hessian.seeds_report(GAN(16, 1, 1), 5, ends, PARAMS, TARGET))

@@ -73,7 +73,7 @@ def test_best_generator():
     assert best.fun > -np.log(4)
 
 
-def test_point_generator():
+def test_point_generator_and_far_generator():
     """With w = 0 all samples are equal: no overlap, and the mean distance |x - b| to go."""
     assert plots.jensen_shannon(TARGET, 5.0, 5.0) == np.log(2)
     assert plots.wasserstein(TARGET, 5.0, 5.0) == pytest.approx(np.sqrt(2 / np.pi), abs=1e-12)
@@ -81,10 +81,7 @@ def test_point_generator():
     assert plots.best_discriminator(TARGET, 5.0, 5.0, np.array([4.0, 5.0, 6.0])).tolist() == [1, 0, 1]
     for function in (plots.jensen_shannon, plots.wasserstein):  # and it is the limit of narrow ones
         assert function(TARGET, 5.0, 5 + 1e-9) == pytest.approx(function(TARGET, 5.0, 5.0), abs=1e-7)
-
-
-def test_far_generator():
-    """Without overlap JSD is log 2 at any distance, and Wasserstein-1 grows with it."""
+    # without overlap JSD is log 2 at any distance, and Wasserstein-1 grows with it
     low = np.array([-1e6, -1e3, -50, -20, 30, 1e4])
     assert plots.jensen_shannon(TARGET, low, low + 2) == pytest.approx(np.log(2), abs=1e-12)
     assert plots.wasserstein(TARGET, low, low + 2) == pytest.approx(np.abs(low + 1 - 5), rel=1e-12)
