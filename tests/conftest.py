@@ -15,16 +15,11 @@ def pytest_sessionstart(session):
 
 
 @pytest.fixture(scope="session")
-def script_runs(tmp_path_factory):
-    """The scripts' runs, by name, as futures: two at a time."""
+def script_run(tmp_path_factory):
+    """A script's run, by name; two are run at a time."""
     executor, futures = start_all(tmp_path_factory.mktemp("scripts"))
-    yield futures
+    yield lambda name: futures[name].result(timeout=300)
     executor.shutdown(cancel_futures=True)
-
-
-@pytest.fixture
-def script_run(script_runs):
-    return lambda name: script_runs[name].result(timeout=300)
 
 
 @pytest.fixture

@@ -132,7 +132,6 @@ EDGES = [
 
 @pytest.mark.parametrize(("mean", "std", "steps", "noise_std", "losses"), EDGES)
 def test_edge_is_the_first_rate_at_which_a_deviation_grows(mean, std, steps, noise_std, losses):
-    """By a scan of rates, some of which are stable again."""
     x = mean + std * np.array([-1.2, -0.3, 0.4, 1.1])
     there = hessian.equilibrium(NoisyGAN(1, *steps, noise_std=noise_std), x, np.array([2.0, 0.3, 0, 0]))
     w, bound = there.params[0], 4 / (1 + mean**2 + 1e-3)
@@ -190,13 +189,6 @@ def test_prediction_is_a_run_close_to_an_equilibrium():
     assert len(hessian.predict(there._replace(period=5.2), params, 20)) == 1 + 21
 
 
-def test_game_of_x_times_y():
-    """Steps of size h in turn go round, in 2 pi / arccos(1 - h^2 / 2) games, and lose nothing."""
-    linear_map = hessian.game_map(np.array([[0.0, 1], [1, 0]]), 0.1, 1, 1)
-    np.testing.assert_allclose(linear_map @ [1, 0], [1 - 0.1**2, 0.1])  # D first, G against what D made of it
-    assert hessian.rotation(linear_map) == pytest.approx((2 * np.pi / np.arccos(1 - 0.1**2 / 2), 1))
-
-
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
 @pytest.mark.parametrize("steps", [(1, 1000), (1000, 1), (1000, 1000)])
 def test_a_map_that_overflows_has_overshot(steps):
@@ -252,11 +244,9 @@ def test_rotation_and_fate(one, other, period, words, monkeypatch):
 MANY = 2 + np.random.default_rng(0).exponential(2, 1000)  # of which the field takes a hundred quantiles
 
 
-@pytest.mark.parametrize(
-    ("model", "samples"), [*((model, X) for model in EQUILIBRIA[1:4]), (EQUILIBRIA[0], MANY)], ids="abcd"
-)
+@pytest.mark.parametrize(("model", "samples"), [*zip(EQUILIBRIA[:4], (MANY, X, X, X))], ids="abcd")
 def test_phase_field_is_what_a_game_adds(model, samples):
-    """Derivatives by hand, summed over many samples, where D's steep direction (m, 1) is at rest."""
+    """Where D's steep direction (m, 1) is at rest."""
     w, std = 1.8, getattr(model, "noise_std", 0)
     mean, slope = (axis.ravel() for axis in np.meshgrid([0.5, 3, 5, 6.5], [-0.6, -0.05, 0.2, 1]))
     x = np.repeat(samples, 20_000 // len(samples))
@@ -451,9 +441,8 @@ def field(params, saturating=True):
     fake = w * NODES + b
     missed, fooled = special.expit(-(a * REAL + c)), special.expit(a * fake + c)
     push = a * (fooled if saturating else 1 - fooled) * WEIGHTS
-    return np.array(
-        [push @ NODES, push.sum(), np.mean(missed * REAL) - WEIGHTS @ (fooled * fake), missed.mean() - WEIGHTS @ fooled]
-    )
+    by_slope = np.mean(missed * REAL) - WEIGHTS @ (fooled * fake)
+    return np.array([push @ NODES, push.sum(), by_slope, missed.mean() - WEIGHTS @ fooled])
 
 
 def derivative(function, point, step=1e-6):
@@ -506,7 +495,6 @@ def test_what_holds_everywhere_and_that_nobody_gains_by_moving_alone_on_the_line
 @pytest.mark.parametrize("w", [-1, 0, 0.5, 2.4, 6])
 def test_hessian_on_the_line(w):
     there = nearest(w)
-    assert there.params == pytest.approx([w, REAL.mean() - w / 2, 0, 0], abs=1e-14)
     values = np.linalg.eigvalsh(there.hessian)
     zero = np.abs(values).argmin()
     assert abs(values[zero]) < 1e-14

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import replica
 from PIL import Image
-from scipy import integrate, optimize, special, stats
+from scipy import integrate, special, stats
 
 import gan
 import plots
@@ -143,7 +143,6 @@ def test_stage_shows_noise_data_and_samples_and_scales_the_density(run, mean, st
 
 
 def test_gif_of_the_default_run():
-    """Its size, its times, and that it moves in the colours of the players."""
     portrait = play(1500)
     content = plots.gif(portrait)
     assert len(content) <= 420_000
@@ -346,9 +345,8 @@ def test_monitor(run, saturating):
     assert has_line(losses, games, history.gen_loss, plots.ORANGE)
     for height in (2 * LOG_2, -LOG_2 if saturating else LOG_2):
         assert has_level(losses, height, plots.RED)
-    assert sorted(words(losses)) == sorted(
-        [("D = 1/2", plots.RED)] * 2 + [("D's loss, -V", plots.NAVY), ("G's loss", plots.ORANGE)]
-    )
+    named = {("D = 1/2", plots.RED), ("D's loss, -V", plots.NAVY), ("G's loss", plots.ORANGE)}
+    assert (len(words(losses)), set(words(losses))) == (4, named)
     assert kinds.get_title() == "Accuracy of D (%), 12-game mean"
     padded = [np.pad(100 * share, (6, 5), mode="symmetric") for share in plots.accuracies(history.params, TARGET)]
     real, generated = (np.convolve(share, np.full(12, 1 / 12), "valid") for share in padded)
@@ -382,7 +380,6 @@ def test_a_run_of_one_game_is_seen():
 
 
 def test_names_at_the_ends_keep_apart():
-    """Where lines end together their names still stand one over the other, in the lines' order."""
     ax = axes()
     lines = [(np.full(20, height), name, "k", 1) for height, name in ((1, "b"), (1 - 1e-6, "a\na"), (1, "c"), (0, "d"))]
     plots.draw_lines(ax, lines)
@@ -428,11 +425,8 @@ def test_theory():
     x, y = line(rotation, "simultaneous steps: a spiral").get_xydata().T
     np.testing.assert_allclose(x**2 + y**2, 1.01 ** np.arange(len(x)), rtol=1e-12)
     middle = line(slide, "JSD (nats)").get_xdata()
-    for label, distance in (
-        ("JSD (nats)", plots.jensen_shannon),
-        ("KL(generated, data) (nats)", plots.kullback_leibler),
-        ("Wasserstein-1 (units of x)", plots.wasserstein),
-    ):
+    labels = "JSD (nats)", "KL(generated, data) (nats)", "Wasserstein-1 (units of x)"
+    for label, distance in zip(labels, (plots.jensen_shannon, plots.kullback_leibler, plots.wasserstein)):
         np.testing.assert_allclose(line(slide, label).get_ydata(), distance(TARGET, middle - 1.2, middle + 1.2))
     told = slide.texts[0].get_text().replace("\n", " ")
     assert "KL(generated, data) is finite" in told
@@ -518,6 +512,16 @@ def test_save_on_a_full_disk_changes_nothing(images):
     assert content(images) == {"a.png": b"old"}
 
 
+@pytest.mark.parametrize("place", ["a.png", "b.png"])
+def test_save_where_a_folder_stands_changes_nothing(images, place):
+    (images / "a.png").rename(images / "old.png")
+    (images / place).mkdir()
+    with pytest.raises(OSError, match=place):
+        plots.save({"a.png": b"new", "b.png": b"new"})
+    (images / place).rmdir()
+    assert content(images) == {"old.png": b"old"}
+
+
 def test_say_writes_what_a_terminal_can(monkeypatch):
     for encoding, written in (("ascii", b"1: zo?\n2\n"), ("utf-8", "1: zo\u00eb\n2\n".encode())):
         buffer = io.BytesIO()
@@ -548,7 +552,7 @@ def integral(function, low, high):
 
 
 @pytest.mark.parametrize(("low", "high"), INTERVALS)
-def test_jensen_shannon_is_its_definition(low, high):
+def test_jensen_shannon_is_its_definition_and_wasserstein_the_area_between_distributions(low, high):
     def integrand(x):
         p, q = normal(x), uniform(x, low, high)
         return (special.rel_entr(p, (p + q) / 2) + special.rel_entr(q, (p + q) / 2)) / 2
@@ -557,14 +561,12 @@ def test_jensen_shannon_is_its_definition(low, high):
     expected = integral(integrand, low, high) + far * np.log(2) / 2
     assert plots.jensen_shannon(TARGET, low, high) == pytest.approx(expected, abs=1e-9)
 
-
-@pytest.mark.parametrize(("low", "high"), INTERVALS[:-1])
-def test_wasserstein_is_the_area_between_distributions(low, high):
     def gap(x):
         return abs(special.ndtr(x - 5) - min(max(x - low, 0) / (high - low), 1))
 
     beyond = (max(high - 17, 0) ** 2 + max(-7 - low, 0) ** 2) / (2 * (high - low))  # where the target's is 1 or 0
-    assert plots.wasserstein(TARGET, low, high) == pytest.approx(integral(gap, low, high) + beyond, abs=1e-6)
+    if high > -7:
+        assert plots.wasserstein(TARGET, low, high) == pytest.approx(integral(gap, low, high) + beyond, abs=1e-6)
 
 
 @pytest.mark.parametrize(("low", "high"), INTERVALS[:8])
@@ -576,16 +578,6 @@ def test_kullback_leibler_is_its_definition_and_the_best_discriminator_reaches_t
     divergence = integral(lambda x: special.rel_entr(uniform(x, low, high), normal(x)), low, high)
     assert plots.kullback_leibler(TARGET, low, high) == pytest.approx(divergence, abs=1e-8)
     assert plots.best_objective(TARGET, low, high) == pytest.approx(integral(integrand, low, high), abs=1e-8)
-
-
-def test_best_generator():
-    def value(params):
-        middle, width = params
-        return plots.best_objective(TARGET, middle - width / 2, middle + width / 2)
-
-    best = optimize.minimize(value, [4, 1], method="Nelder-Mead", options={"xatol": 1e-4})
-    assert best.x == pytest.approx([5, 3.75], abs=0.01)
-    assert best.fun > -np.log(4)
 
 
 def test_point_generator_and_far_generator():

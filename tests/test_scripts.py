@@ -48,17 +48,15 @@ def test_makes_its_pictures_and_says_where(script_run, command, images, run, con
         assert report.split()[:3] == ["objective", "V", found[str(games)] + ","]
 
 
-def test_run_whose_reader_leaves_ends_without_a_word(script_run):
-    """| head -n 1 reads one line, and the next cannot be written."""
-    status, out, err, _ = script_run("ended")
-    assert (status, out, err) == (0, "seeds 0 to 1: 20 of 20 games\n", "")
-
-
-def test_last_words_of_tensorflow_are_heard(script_run):
-    """A processor without AVX: the library says so, below Python's streams, and the process is gone."""
-    status, out, err, made = script_run("dying")
-    assert (status, out, made) == (-signal.SIGABRT, "", {})
-    assert "no such instruction\n" in err
+@pytest.mark.parametrize(
+    ("run", "ending", "out", "err"),
+    [("ended", 0, "seeds 0 to 1: 20 of 20 games\n", ""), ("dying", -signal.SIGABRT, "", "no such instruction\n")],
+)
+def test_run_whose_reader_leaves_and_last_words_of_tensorflow(script_run, run, ending, out, err):
+    """| head -n 1 reads one line. Without AVX the library says so, below Python's streams, and the process is gone."""
+    found = script_run(run)
+    assert (found.status, found.out, found.files) == (ending, out, {})
+    assert found.err == err if run == "ended" else err in found.err
 
 
 def test_interrupt_while_training_ends_it_at_once(script_run):

@@ -34,10 +34,8 @@ def alone():
 def test_outcomes_are_those_of_each_run_alone(judged, alone):
     for number, (draws, history) in enumerate(alone):
         params, objective, weight = history.params[-1], history.objective, history.params[:, 2]
-        there, signs = (
-            hessian.equilibrium(MODEL, draws.x, params),
-            replica.hessian(params, draws.x, draws.z_gen[-1, -1]),
-        )
+        there = hessian.equilibrium(MODEL, draws.x, params)
+        signs = replica.hessian(params, draws.x, draws.z_gen[-1, -1])
         near = [abs(objective[games - 50 : games].mean() + 2 * np.log(2)) < 0.05 for games in (93, 187, 375, 750, 1500)]
         expected = {
             "end": hessian.ending(history, draws.x, there),
@@ -95,10 +93,10 @@ def test_lost_seeds_are_counted_as_lost_and_as_nothing_else(command, monkeypatch
         runs = [replica.train(model, model.draw(seed)) for seed in range(10)]
     lost = [not all(np.isfinite(values).all() for values in history) for history in runs]
     assert 2 <= sum(lost) <= 8
-    outs, flags = [], ("--games=60", "--init-std=1e154", "--seeds=10")
+    outs = []
     for most in (gan.MOST_NUMBERS, 2 * 60 * 10 * 2):
         monkeypatch.setattr(gan, "MOST_NUMBERS", most)
-        status, out, err = command(*flags)
+        status, out, err = command("--games=60", "--init-std=1e154", "--seeds=10")
         assert (status, err) == (0, "")
         outs.append(out.partition("Of 10 seeds")[2].partition("Saved")[0])
     assert outs[0] == outs[1]
