@@ -1,7 +1,4 @@
-"""The README shows the pictures that its own commands make, leads where it says, and is no longer than agreed.
-
-Its game in NumPy prints, digit for digit, what the reports of `gan.py` print of the same runs.
-"""
+"""The README shows the pictures that its own commands make, leads where it says, and is no longer than agreed."""
 
 import io
 import re
@@ -153,7 +150,7 @@ def test_use_from_python(readme, tmp_path, monkeypatch, capsys):
     assert plots.generated_mean(variables["history"].params[-1]) == mean
 
 
-def test_block_agrees_with_the_engine():
+def test_game_in_numpy_prints_digit_for_digit_what_the_reports_print():
     (block,) = (block for block in code_blocks(README.read_text(), "python") if "def play(" in block)
     assert [line for line in block.splitlines() if "import" in line] == ["import numpy as np"]
     assert len([line for line in block.splitlines() if line.strip()]) <= 26
