@@ -8,25 +8,20 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # as hessian.py does, should a test import TensorFlow first
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _process():
-    """Import TensorFlow here: the process that hands out the tests needs none."""
-    import hessian
+def pytest_sessionstart(session):
+    """Import TensorFlow as the scripts do, before a test does, but not in the process that only hands out the tests."""
+    if hasattr(session.config, "workerinput") or not session.config.getoption("numprocesses"):
+        import hessian
 
-    hessian.own_process()
+        hessian.own_process()
 
 
 @pytest.fixture(scope="session")
-def script_runs(tmp_path_factory):
-    """The scripts' runs, by name, as futures: two at a time."""
+def script_run(tmp_path_factory):
+    """A script's run, by name; two are run at a time."""
     executor, futures = start_all(tmp_path_factory.mktemp("scripts"))
-    yield futures
+    yield lambda name: futures[name].result(timeout=300)
     executor.shutdown(cancel_futures=True)
-
-
-@pytest.fixture
-def script_run(script_runs):
-    return lambda name: script_runs[name].result(timeout=300)
 
 
 @pytest.fixture

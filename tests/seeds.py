@@ -6,13 +6,7 @@ import pytest
 from trained import README, SETTINGS, train
 
 fixture = partial(pytest.fixture, scope="module")
-
-
-def setting(name, parts):
-    return fixture(name=name)(lambda: train(*parts))
-
-
-globals().update({name: setting(name, parts) for name, parts in SETTINGS.items()})
+globals().update({name: fixture(name=name)(lambda parts=parts: train(*parts)) for name, parts in SETTINGS.items()})
 strong = fixture(name="strong")(lambda thousand: thousand.select(slice(100)))
 noisy = fixture(name="noisy")(lambda noises: noises[-1])
 readme = fixture(name="readme")(lambda: README.read_text())

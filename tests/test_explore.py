@@ -125,7 +125,6 @@ def mouse(window, kind, ax, across):
 
 @pytest.fixture(autouse=True)
 def _style():
-    """Draw as while a window is open."""
     with plots.style():
         yield
 
@@ -172,7 +171,6 @@ def test_every_knob_to_both_ends(noisy_window, name):
 
 
 def test_random_settings_put_back_and_turned_again():
-    """The replica, which other tests compare with `GAN.train`, needs no compiling."""
     window, rng = opened(games=6), np.random.default_rng(0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,4 +1,7 @@
-"""Curvature against derivatives by hand, finite differences, and matrices known beforehand."""
+"""Curvature against derivatives by hand, finite differences, and matrices known beforehand; where runs end.
+
+Then the theorem of README.md and the wave's equation, from the players' expected motion by hand and from the replica.
+"""
 
 import doctest
 import re
@@ -7,7 +10,8 @@ import numpy as np
 import pytest
 import replica
 import tensorflow as tf
-from scipy import linalg, optimize, stats
+from scipy import linalg, optimize, special, stats
+from trained import README
 
 import gan
 import hessian
@@ -128,7 +132,6 @@ EDGES = [
 
 @pytest.mark.parametrize(("mean", "std", "steps", "noise_std", "losses"), EDGES)
 def test_edge_is_the_first_rate_at_which_a_deviation_grows(mean, std, steps, noise_std, losses):
-    """By a scan of rates, some of which are stable again."""
     x = mean + std * np.array([-1.2, -0.3, 0.4, 1.1])
     there = hessian.equilibrium(NoisyGAN(1, *steps, noise_std=noise_std), x, np.array([2.0, 0.3, 0, 0]))
     w, bound = there.params[0], 4 / (1 + mean**2 + 1e-3)
@@ -186,13 +189,6 @@ def test_prediction_is_a_run_close_to_an_equilibrium():
     assert len(hessian.predict(there._replace(period=5.2), params, 20)) == 1 + 21
 
 
-def test_game_of_x_times_y():
-    """Steps of size h in turn go round, in 2 pi / arccos(1 - h^2 / 2) games, and lose nothing."""
-    linear_map = hessian.game_map(np.array([[0.0, 1], [1, 0]]), 0.1, 1, 1)
-    np.testing.assert_allclose(linear_map @ [1, 0], [1 - 0.1**2, 0.1])  # D first, G against what D made of it
-    assert hessian.rotation(linear_map) == pytest.approx((2 * np.pi / np.arccos(1 - 0.1**2 / 2), 1))
-
-
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
 @pytest.mark.parametrize("steps", [(1, 1000), (1000, 1), (1000, 1000)])
 def test_a_map_that_overflows_has_overshot(steps):
@@ -248,11 +244,9 @@ def test_rotation_and_fate(one, other, period, words, monkeypatch):
 MANY = 2 + np.random.default_rng(0).exponential(2, 1000)  # of which the field takes a hundred quantiles
 
 
-@pytest.mark.parametrize(
-    ("model", "samples"), [*((model, X) for model in EQUILIBRIA[1:4]), (EQUILIBRIA[0], MANY)], ids="abcd"
-)
+@pytest.mark.parametrize(("model", "samples"), [*zip(EQUILIBRIA[:4], (MANY, X, X, X))], ids="abcd")
 def test_phase_field_is_what_a_game_adds(model, samples):
-    """Derivatives by hand, summed over many samples, where D's steep direction (m, 1) is at rest."""
+    """Where D's steep direction (m, 1) is at rest."""
     w, std = 1.8, getattr(model, "noise_std", 0)
     mean, slope = (axis.ravel() for axis in np.meshgrid([0.5, 3, 5, 6.5], [-0.6, -0.05, 0.2, 1]))
     x = np.repeat(samples, 20_000 // len(samples))
@@ -316,10 +310,7 @@ def test_at_draw_looks_at_the_mean_of_the_last_50_games_of_the_run_and_of_its_ha
     objective[-50, 5:] += 50 * np.array([0.049, 0.051])  # the median is there
     assert hessian.at_draw(objective).tolist() == [True, True, False, True, False, True, False]
     assert [*map(hessian.halvings, (1500, 16, 3))] == [[93, 187, 375, 750, 1500], [1, 2, 4, 8, 16], [1, 3]]
-
-
-def test_at_draw_from():
-    """The game from which on the mean of ten games stays at the draw."""
+    # the game from which on the mean of ten games stays there
     objective, nan = np.full((100, 6), DRAW), np.nan
     objective[:30, 1] = 0
     objective[-1, 2] = 10
@@ -420,3 +411,110 @@ def test_split_deals_every_game_once_and_few_in_the_last_part_alone():
         assert np.concatenate([np.arange(games)[part] for part in parts]).tolist() == list(range(games))
         lengths = [part.stop - part.start for part in parts]
         assert {*lengths[:-1], longest} == {longest} >= {max(lengths)}
+
+
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(60)
+NODES, WEIGHTS = (NODES + 1) / 2, WEIGHTS / 2  # z uniform on (0, 1)
+EVEN = (np.arange(2000) + 0.5) / 2000
+REAL = np.random.default_rng(7).normal(5, 1, 10)
+LOSSES = pytest.mark.parametrize("saturating", [True, False])
+ANYWHERE = np.random.default_rng(0).normal(0, 1, (60, 4)) * [5, 5, 1, 5]
+
+
+def field(params, saturating=True):
+    """Compute the directions of both players' steps, expected over z: params (4,) give (4,)."""
+    w, b, a, c = params
+    fake = w * NODES + b
+    missed, fooled = special.expit(-(a * REAL + c)), special.expit(a * fake + c)
+    push = a * (fooled if saturating else 1 - fooled) * WEIGHTS
+    by_slope = np.mean(missed * REAL) - WEIGHTS @ (fooled * fake)
+    return np.array([push @ NODES, push.sum(), by_slope, missed.mean() - WEIGHTS @ fooled])
+
+
+def derivative(function, point, step=1e-6):
+    return np.stack([(function(point + e) - function(point - e)) / (2 * step) for e in step * np.eye(4)], axis=-1)
+
+
+def nearest(w=2.4, model=gan.GAN(1, 1, 1), x=REAL):  # noqa: B008
+    """The equilibrium of weight w, from a point off the line: straight off, along (1/2, 1)."""
+    return hessian.equilibrium(model, x, np.array([w - 0.4, x.mean() - w / 2 - 0.8, 0.1, -0.2]))
+
+
+def test_the_motion_is_the_gradient_of_the_replica():
+    """What the other tests look at is the game: against derivatives by hand on 2000 even z."""
+    for params in ANYWHERE[:5] / [5, 5, 3, 5]:
+        slopes = replica.gradient(params, REAL, EVEN)
+        for saturating in (True, False):
+            gen = replica.generator_gradient(params, REAL, EVEN, saturating=saturating)
+            assert field(params, saturating) == pytest.approx([*-gen, *slopes[2:]], abs=1e-5)
+
+
+@LOSSES
+def test_root_searches_end_on_the_line_or_run_away(saturating):
+    """Where D is sure of all samples slopes round to 0: that is not a place, but a way without end."""
+    on_line = 0
+    for start in ANYWHERE:
+        end = optimize.root(field, start, saturating, method="lm", tol=1e-12).x
+        w, b, a, c = end
+        if np.abs(field(end, saturating)).max() > 1e-8:
+            continue  # stopped on a slope
+        away = min((a * REAL + c).min(), -(a * (w * NODES + b) + c).max()) > 15
+        line = np.abs(end - [w, REAL.mean() - w / 2, 0, 0]).max() < 1e-3
+        assert line or away
+        on_line += line
+    assert on_line > 10
+
+
+def test_what_holds_everywhere_and_that_nobody_gains_by_moving_alone_on_the_line():
+    """V is concave in D, and G is pushed by D's slope times a mean of probabilities."""
+    for params in ANYWHERE:
+        block = replica.hessian(params, REAL, EVEN)[2:, 2:]
+        assert np.linalg.eigvalsh(block).max() <= 1e-12 * np.abs(block).max()
+        for saturating in (True, False):
+            assert 0 < field(params, saturating)[1] / params[2] < 1
+    for move in np.random.default_rng(1).normal(0, 2, (200, 2)):
+        gen, discr = np.array([*move, 0, 0]), np.array([0, 0, *move])
+        assert replica.objective(nearest().params + gen, REAL, EVEN) == pytest.approx(-2 * np.log(2), abs=1e-12)
+        assert replica.objective(nearest().params + discr, REAL, EVEN) < -2 * np.log(2)
+
+
+@pytest.mark.parametrize("w", [-1, 0, 0.5, 2.4, 6])
+def test_hessian_on_the_line(w):
+    there = nearest(w)
+    values = np.linalg.eigvalsh(there.hessian)
+    zero = np.abs(values).argmin()
+    assert abs(values[zero]) < 1e-14
+    assert sorted(np.sign(np.delete(values, zero))) == [-1, -1, 1]
+    assert hessian.definiteness(values) == "indefinite"
+    assert there.hessian @ [1, -0.5, 0, 0] == pytest.approx(np.zeros(4), abs=1e-15)
+    assert "has the trace $-K/2 < 0$ and the determinant $5/32 > 0$" in " ".join(README.read_text().split())
+    assert np.prod(np.delete(values, zero)) == pytest.approx(5 / 32)
+    steepness = 1 + REAL.mean() ** 2 + (REAL.var() + w**2 / 12) / 2
+    assert values.sum() == pytest.approx(-steepness / 2)
+
+
+@LOSSES
+def test_wave_equation(saturating):
+    """The README's cubic has the eigenvalues of the expected motion, besides the 0 along the line."""
+    cubic = r"\lambda^3 + \frac{K}{2} \lambda^2 + \left(\frac{s^2}{4} + \frac{5}{16}\right) \lambda + \frac{5}{32} = 0"
+    assert cubic in README.read_text()
+    w, mean = 2.4, REAL.mean()
+    spread = (REAL.var() + w**2 / 12) / 2
+    cubic = [1, (1 + mean**2 + spread) / 2, spread / 4 + 5 / 16, 5 / 32]
+    jacobian = derivative(lambda params: field(params, saturating), nearest(w).params)
+    values = np.linalg.eigvals(jacobian)
+    values = np.delete(values, np.abs(values).argmin())
+    assert np.poly(values) == pytest.approx(np.array(cubic, complex), rel=1e-6)
+    slow = values[np.abs(values.imag) > 1e-9]
+    assert len(slow) == 2
+    assert values.real.max() < 0  # "it attracts, for small steps"
+    assert np.abs(slow.imag) == pytest.approx(np.sqrt(5 / (16 * (1 + mean**2 + spread))), rel=0.03)
+
+
+def test_no_single_game_moves_only_the_collapsed_generator():
+    model = gan.GAN(1, 1, 1)
+    draws = model.draw(3)
+    for w, moves in ((0, False), (0.1, True), (2.4, True)):
+        start = nearest(w, model, draws.x).params
+        end = np.array(replica.train(model, draws._replace(params=start))[0][-1])
+        assert (np.abs(end - start).max() > 1e-4) == moves

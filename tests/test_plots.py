@@ -1,8 +1,14 @@
-"""The pictures: what is in them, read back from their artists, and how their files are written."""
+"""The pictures: what is in them, read back from their artists, and how their files are written.
+
+Then the distances of data and generator, and the best discriminator, from their definitions.
+"""
 
 import io
+import math
 import signal
 import sys
+import tracemalloc
+import warnings
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +17,7 @@ import numpy as np
 import pytest
 import replica
 from PIL import Image
-from scipy import stats
+from scipy import integrate, special, stats
 
 import gan
 import plots
@@ -137,7 +143,6 @@ def test_stage_shows_noise_data_and_samples_and_scales_the_density(run, mean, st
 
 
 def test_gif_of_the_default_run():
-    """Its size, its times, and that it moves in the colours of the players."""
     portrait = play(1500)
     content = plots.gif(portrait)
     assert len(content) <= 420_000
@@ -340,9 +345,8 @@ def test_monitor(run, saturating):
     assert has_line(losses, games, history.gen_loss, plots.ORANGE)
     for height in (2 * LOG_2, -LOG_2 if saturating else LOG_2):
         assert has_level(losses, height, plots.RED)
-    assert sorted(words(losses)) == sorted(
-        [("D = 1/2", plots.RED)] * 2 + [("D's loss, -V", plots.NAVY), ("G's loss", plots.ORANGE)]
-    )
+    named = {("D = 1/2", plots.RED), ("D's loss, -V", plots.NAVY), ("G's loss", plots.ORANGE)}
+    assert (len(words(losses)), set(words(losses))) == (4, named)
     assert kinds.get_title() == "Accuracy of D (%), 12-game mean"
     padded = [np.pad(100 * share, (6, 5), mode="symmetric") for share in plots.accuracies(history.params, TARGET)]
     real, generated = (np.convolve(share, np.full(12, 1 / 12), "valid") for share in padded)
@@ -376,7 +380,6 @@ def test_a_run_of_one_game_is_seen():
 
 
 def test_names_at_the_ends_keep_apart():
-    """Where lines end together their names still stand one over the other, in the lines' order."""
     ax = axes()
     lines = [(np.full(20, height), name, "k", 1) for height, name in ((1, "b"), (1 - 1e-6, "a\na"), (1, "c"), (0, "d"))]
     plots.draw_lines(ax, lines)
@@ -422,11 +425,8 @@ def test_theory():
     x, y = line(rotation, "simultaneous steps: a spiral").get_xydata().T
     np.testing.assert_allclose(x**2 + y**2, 1.01 ** np.arange(len(x)), rtol=1e-12)
     middle = line(slide, "JSD (nats)").get_xdata()
-    for label, distance in (
-        ("JSD (nats)", plots.jensen_shannon),
-        ("KL(generated, data) (nats)", plots.kullback_leibler),
-        ("Wasserstein-1 (units of x)", plots.wasserstein),
-    ):
+    labels = "JSD (nats)", "KL(generated, data) (nats)", "Wasserstein-1 (units of x)"
+    for label, distance in zip(labels, (plots.jensen_shannon, plots.kullback_leibler, plots.wasserstein)):
         np.testing.assert_allclose(line(slide, label).get_ydata(), distance(TARGET, middle - 1.2, middle + 1.2))
     told = slide.texts[0].get_text().replace("\n", " ")
     assert "KL(generated, data) is finite" in told
@@ -485,21 +485,14 @@ def content(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("step", ["write_bytes", "replace"])
-def test_save_that_fails_changes_nothing_and_names_the_file(images, monkeypatch, step):
-    def fail(path, *rest):
-        if "b.png" in path.name or step == "replace":
-            if step == "write_bytes":
-                path.open("wb").write(b"ne")
-            raise OSError(28, "No space left on device")
-        return works(path, *rest)
+def test_save_that_fails_changes_nothing_and_names_the_file(images, monkeypatch):
+    def fail(path, target):
+        raise OSError(28, "No space left on device")
 
-    works = getattr(Path, step)
-    monkeypatch.setattr(Path, step, fail)
-    name = "a.png" if step == "replace" else "b.png"
-    with pytest.raises(OSError, match=f"No space left on device: '.*{name}'"):
-        plots.save({"a.png": b"new", "b.png": b"new"})
-    monkeypatch.setattr(Path, step, works)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fail)
+        with pytest.raises(OSError, match=r"No space left on device: '.*a\.png'"):
+            plots.save({"a.png": b"new", "b.png": b"new"})
     assert content(images) == {"a.png": b"old"}
     plots.save({"a.png": b"new", "b.png": b"more"})
     assert content(images) == {"a.png": b"new", "b.png": b"more"}
@@ -519,6 +512,16 @@ def test_save_on_a_full_disk_changes_nothing(images):
     assert content(images) == {"a.png": b"old"}
 
 
+@pytest.mark.parametrize("place", ["a.png", "b.png"])
+def test_save_where_a_folder_stands_changes_nothing(images, place):
+    (images / "a.png").rename(images / "old.png")
+    (images / place).mkdir()
+    with pytest.raises(OSError, match=place):
+        plots.save({"a.png": b"new", "b.png": b"new"})
+    (images / place).rmdir()
+    assert content(images) == {"old.png": b"old"}
+
+
 def test_say_writes_what_a_terminal_can(monkeypatch):
     for encoding, written in (("ascii", b"1: zo?\n2\n"), ("utf-8", "1: zo\u00eb\n2\n".encode())):
         buffer = io.BytesIO()
@@ -526,3 +529,96 @@ def test_say_writes_what_a_terminal_can(monkeypatch):
         plots.say("1: zo\u00eb", "2")
         plots.say()
         assert buffer.getvalue() == written  # at once
+
+
+INTERVALS = [  # ends of the generated samples: like a run's, touching the data's tail, crossing it once or thrice
+    *[(3.8, 6.2), (3.125, 6.875), (0.7, 1.1), (4.99, 5.01), (1, 9), (5, 12), (2, 5), (4.5, 7.5), (-3, 4), (0, 40)],
+    *[(-3, 13), (-5, 15), (-45, 55), (-4000, 6000), (-20, -15)],
+]
+
+
+def normal(x):
+    return math.exp(-((x - 5) ** 2) / 2) / math.sqrt(2 * math.pi)
+
+
+def uniform(x, low, high):
+    return (low < x < high) / (high - low)
+
+
+def integral(function, low, high):
+    """Integrate over the pieces of [-7, 17], where the target's mass is, cut where a density jumps."""
+    cuts = np.unique(np.clip([*range(-7, 18), low, high], -7, 17))
+    return sum(integrate.quad(function, *piece, epsabs=1e-11, epsrel=1e-9)[0] for piece in pairwise(cuts))
+
+
+@pytest.mark.parametrize(("low", "high"), INTERVALS)
+def test_jensen_shannon_is_its_definition_and_wasserstein_the_area_between_distributions(low, high):
+    def integrand(x):
+        p, q = normal(x), uniform(x, low, high)
+        return (special.rel_entr(p, (p + q) / 2) + special.rel_entr(q, (p + q) / 2)) / 2
+
+    far = 1 - np.ptp(np.clip([low, high], -7, 17)) / (high - low)  # the share of the uniform that is left out
+    expected = integral(integrand, low, high) + far * np.log(2) / 2
+    assert plots.jensen_shannon(TARGET, low, high) == pytest.approx(expected, abs=1e-9)
+
+    def gap(x):
+        return abs(special.ndtr(x - 5) - min(max(x - low, 0) / (high - low), 1))
+
+    beyond = (max(high - 17, 0) ** 2 + max(-7 - low, 0) ** 2) / (2 * (high - low))  # where the target's is 1 or 0
+    if high > -7:
+        assert plots.wasserstein(TARGET, low, high) == pytest.approx(integral(gap, low, high) + beyond, abs=1e-6)
+
+
+@pytest.mark.parametrize(("low", "high"), INTERVALS[:8])
+def test_kullback_leibler_is_its_definition_and_the_best_discriminator_reaches_the_best_objective(low, high):
+    def integrand(x):
+        best = plots.best_discriminator(TARGET, low, high, x)
+        return special.xlogy(normal(x), best) + special.xlogy(uniform(x, low, high), 1 - best)
+
+    divergence = integral(lambda x: special.rel_entr(uniform(x, low, high), normal(x)), low, high)
+    assert plots.kullback_leibler(TARGET, low, high) == pytest.approx(divergence, abs=1e-8)
+    assert plots.best_objective(TARGET, low, high) == pytest.approx(integral(integrand, low, high), abs=1e-8)
+
+
+def test_point_generator_and_far_generator():
+    """With w = 0 all samples are equal: no overlap, and the mean distance |x - b| to go."""
+    assert plots.jensen_shannon(TARGET, 5.0, 5.0) == np.log(2)
+    assert plots.wasserstein(TARGET, 5.0, 5.0) == pytest.approx(np.sqrt(2 / np.pi), abs=1e-12)
+    assert plots.wasserstein(TARGET, -1e6, -1e6) == pytest.approx(1e6 + 5, abs=1e-6)
+    assert plots.best_discriminator(TARGET, 5.0, 5.0, np.array([4.0, 5.0, 6.0])).tolist() == [1, 0, 1]
+    for function in (plots.jensen_shannon, plots.wasserstein):  # and it is the limit of narrow ones
+        assert function(TARGET, 5.0, 5 + 1e-9) == pytest.approx(function(TARGET, 5.0, 5.0), abs=1e-7)
+    # without overlap JSD is log 2 at any distance, and Wasserstein-1 grows with it
+    low = np.array([-1e6, -1e3, -50, -20, 30, 1e4])
+    assert plots.jensen_shannon(TARGET, low, low + 2) == pytest.approx(np.log(2), abs=1e-12)
+    assert plots.wasserstein(TARGET, low, low + 2) == pytest.approx(np.abs(low + 1 - 5), rel=1e-12)
+    with warnings.catch_warnings():  # a run that diverges is not cluttered with them
+        warnings.simplefilter("error")
+        for end in (1e12, 1e200):
+            assert plots.jensen_shannon(TARGET, -end, end) == pytest.approx(np.log(2), abs=1e-9)
+            assert plots.wasserstein(TARGET, -end, end) == pytest.approx(end / 2, rel=1e-9)
+
+
+@pytest.mark.parametrize("function", [plots.jensen_shannon, plots.wasserstein, plots.best_objective])
+def test_distances_of_many_games_are_those_of_each(function):
+    rng = np.random.default_rng(0)
+    low = rng.normal(3, 3, size=(20, 2))
+    high = low + rng.normal(0, 3, size=(20, 2))
+    values = function(TARGET, low, high)
+    assert values.shape == low.shape
+    assert values == pytest.approx(np.vectorize(lambda a, b: function(TARGET, a, b))(low, high), abs=1e-13)
+    assert np.array_equal(values, function(TARGET, high, low))  # w < 0 swaps the ends
+    other = stats.norm(-1, 2)  # the same picture, moved and stretched
+    scale = 2 if function is plots.wasserstein else 1
+    assert function(other, 2 * (low - 5) - 1, 2 * (high - 5) - 1) == pytest.approx(scale * values, abs=1e-12)
+
+
+def test_memory_of_a_long_run():
+    """Some fifty numbers a game, not one for each node of the quadrature."""
+    low = np.linspace(0, 5, 50_000)
+    tracemalloc.start()
+    for function in (plots.jensen_shannon, plots.wasserstein):
+        function(TARGET, low, low + 2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6  # bytes

@@ -13,59 +13,50 @@ from processes import KINDS, NOISY, ROOT, environment
 
 from noisy_gan import NoisyGAN
 
-PICTURES = {
-    "edited zoë": {kind.format("45_1_1") for kind in KINDS},
-    "noisy": {kind.format("noisy_60_2_3_noise-std0.5") for kind in KINDS},
-    "theory": {"theory.png"},
-}
+RUNS = [  # a run, how the same is asked for by flags, and its pictures
+    ("edited zoë", {"GAMES": 45}, {}, [kind.format("45_1_1") for kind in KINDS]),
+    ("noisy", NOISY, {"model": NoisyGAN}, [kind.format("noisy_60_2_3_noise-std0.5") for kind in KINDS]),
+    ("theory", {}, {}, ["theory.png"]),
+]
 
 
-@pytest.mark.parametrize("run", PICTURES)
-def test_makes_its_pictures_and_says_where(script_run, run):
-    """Quietly: with no home, with a backend for a notebook or for nothing, from a folder that is gone."""
+@pytest.mark.parametrize(("run", "constants", "game", "pictures"), RUNS)
+def test_makes_its_pictures_and_says_where(script_run, command, images, run, constants, game, pictures):
+    """Quietly: with no home, with a backend for a notebook or for nothing, from a folder that is gone.
+
+    Flags and edited constants give the same bytes and words, and so do two processes with the same seed, as these are.
+    """
     status, out, err, made = script_run(run)
-    assert err == ""
-    assert status == 0
-    assert set(made) == PICTURES[run]
+    assert (status, err) == (0, "")
+    assert made.keys() == set(pictures)
     for content in made.values():
         Image.open(io.BytesIO(content)).load()
     (line,) = re.findall("^Saved in .*$", out, re.MULTILINE)
     assert all(name in line for name in made)
     assert f"{run.replace(' ', '_').replace('ë', '?')}/img" in line
+    if constants:
+        flags = [f"--{name.lower().replace('_', '-')}={value}" for name, value in constants.items()]
+        status, words, err = command(*flags, **game, prefix="noisy_" * bool(game))
+        assert (status, err) == (0, "")
+        assert {path.name: path.read_bytes() for path in images.iterdir()} == made
+        words, games = words.partition("Saved in")[0], constants["GAMES"]
+        assert out.partition("Saved in")[0] == words
+        course, report = re.split(rf"After {games} games: [a-z ]+\n", words)
+        found = dict(re.findall(r"^game +(\d+) +objective +(\S+)$", course, re.MULTILINE))
+        assert {"20", "40", str(games)} <= set(found)
+        assert len(found) == course.count("\n")
+        assert report.split()[:3] == ["objective", "V", found[str(games)] + ","]
 
 
-GAMES = [("edited zoë", {"GAMES": 45}, {}), ("noisy", NOISY, {"model": NoisyGAN, "prefix": "noisy_"})]
-
-
-@pytest.mark.parametrize(("run", "constants", "game"), GAMES)
-def test_flags_and_edited_constants_give_the_same_bytes_and_words(script_run, command, images, run, constants, game):
-    """So do two processes with the same seed, as these are."""
-    flags = [f"--{name.lower().replace('_', '-')}={value}" for name, value in constants.items()]
-    status, out, err = command(*flags, **game)
-    assert (status, err) == (0, "")
-    _, edited_out, _, edited = script_run(run)
-    assert {path.name: path.read_bytes() for path in images.iterdir()} == edited
-    words = out.partition("Saved in")[0]
-    assert edited_out.partition("Saved in")[0] == words
-    course, report = re.split(rf"After {constants['GAMES']} games: [a-z ]+\n", words)
-    found = {int(game): value for game, value in re.findall(r"^game +(\d+) +objective +(\S+)$", course, re.MULTILINE)}
-    assert {20, 40, constants["GAMES"]} <= set(found)
-    assert len(found) == course.count("\n")
-    assert report.split()[:2] == ["objective", "V"]
-    assert report.split()[2] == found[constants["GAMES"]] + ","
-
-
-def test_run_whose_reader_leaves_ends_without_a_word(script_run):
-    """| head -n 1 reads one line, and the next cannot be written."""
-    status, out, err, _ = script_run("ended")
-    assert (status, out, err) == (0, "seeds 0 to 1: 20 of 20 games\n", "")
-
-
-def test_last_words_of_tensorflow_are_heard(script_run):
-    """A processor without AVX: the library says so, below Python's streams, and the process is gone."""
-    status, out, err, made = script_run("dying")
-    assert (status, out, made) == (-signal.SIGABRT, "", {})
-    assert "no such instruction\n" in err
+@pytest.mark.parametrize(
+    ("run", "ending", "out", "err"),
+    [("ended", 0, "seeds 0 to 1: 20 of 20 games\n", ""), ("dying", -signal.SIGABRT, "", "no such instruction\n")],
+)
+def test_run_whose_reader_leaves_and_last_words_of_tensorflow(script_run, run, ending, out, err):
+    """| head -n 1 reads one line. Without AVX the library says so, below Python's streams, and the process is gone."""
+    found = script_run(run)
+    assert (found.status, found.out, found.files) == (ending, out, {})
+    assert found.err == err if run == "ended" else err in found.err
 
 
 def test_interrupt_while_training_ends_it_at_once(script_run):
