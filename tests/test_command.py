@@ -183,7 +183,17 @@ def test_help_shows_the_constants_and_the_limits(command, images):
     names = {*ALLOWED, "gen-loss"}
     assert shown == [line for line in written if line.partition(" = ")[0].replace("_", "-").lower() in names]
     assert len(shown) == 15
+    assert lines.index("What is not set above, gan.py sets:") in range(lines.index(shown[4]), lines.index(shown[5]))
     assert not images.exists()
+
+
+def test_a_variant_has_pictures_of_its_own_name_and_fields_that_are_no_flags(images):
+    @dataclasses.dataclass(frozen=True)
+    class Variant(NoisyGAN):
+        factor: float = 2.0
+
+    gan.main(Variant, ["--games", 3, "--discr-update", 1])
+    assert {path.name for path in images.iterdir()} == {kind.format("Variant_3_1_1") for kind in KINDS}
 
 
 def test_names_of_files_tell_all_settings_that_differ():

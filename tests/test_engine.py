@@ -97,6 +97,29 @@ def test_a_change_between_two_trainings_is_seen(monkeypatch, what):
         assert len(gan.COMPILED) <= 2
 
 
+@dataclasses.dataclass(frozen=True)
+class Later(GAN):
+    factor: float = 1.0  # a field that only D's sixth step reads
+
+    def play(self, params, batch, discr_update, learning_rate):
+        step = 0
+        while step < discr_update:
+            if step > 0:
+                params *= SHIFT
+            if step > 4:
+                params *= self.factor
+            step += 1
+        return params, params
+
+
+def test_what_only_later_steps_read_is_seen(monkeypatch):
+    for shift, factor in ((1.5, 1.0), (1.5, 2.0), (0.5, 2.0)):
+        monkeypatch.setitem(globals(), "SHIFT", shift)
+        model = Later(2, 6, 1, factor=factor)
+        draws = model.draw(0)
+        assert model.train(draws).params[-1] == pytest.approx(draws.params * (shift**5 * factor) ** 2)
+
+
 @pytest.mark.parametrize("method", ["objective", "generator_loss"])
 def test_a_change_that_is_only_recorded_is_seen(monkeypatch, method):
     """Where the slopes do not come from what is recorded: a player who stands still."""
