@@ -80,8 +80,7 @@ def test_limits(trial, images, flag):
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-def test_bad_constants_are_refused_as_flags_are(trial, images, monkeypatch, name):
-    """So is one that is not there."""
+def test_bad_and_missing_constants_are_refused_as_flags_are(trial, images, monkeypatch, name):
     words = f"--{name.lower().replace('_', '-')}: must be"
     for value in CONSTANTS:
         monkeypatch.setattr(gan, name, value)
