@@ -80,8 +80,7 @@ def test_limits(trial, images, flag):
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-def test_bad_constants_are_refused_as_flags_are(trial, images, monkeypatch, name):
-    """So is one that is not there."""
+def test_bad_and_missing_constants_are_refused_as_flags_are(trial, images, monkeypatch, name):
     words = f"--{name.lower().replace('_', '-')}: must be"
     for value in CONSTANTS:
         monkeypatch.setattr(gan, name, value)
@@ -161,8 +160,7 @@ def test_a_constant_may_lose_its_comment(tmp_path, monkeypatch, capsys, line):
 
 
 @pytest.mark.parametrize("model", [GAN, NoisyGAN])
-def test_bound_of_memory(trial, model):
-    """5 10^7 numbers of noise in a run, for the command and for the class."""
+def test_bound_of_memory_for_the_command_and_for_the_class(trial, model):
     assert trial("--games=500", "--num-samples=50000", model=model)[0] == 0
     assert refusal(trial("--games=500", "--num-samples=50001", model=model)).count("50000000") == 1
     with pytest.raises(ValueError, match=r"num_samples.* at most 50000000"):

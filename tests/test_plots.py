@@ -94,7 +94,7 @@ def frames(content):
     image = Image.open(io.BytesIO(content))
     for number in range(image.n_frames):
         image.seek(number)
-        yield image.info["duration"], np.asarray(image.convert("RGB"), int)
+        yield image.info["duration"], np.asarray(image.convert("RGB"), np.int16)
 
 
 def test_generated_moments_and_ends_and_accuracies():

@@ -34,6 +34,7 @@ def made(tmp_path_factory):
     mains = {"gan.py": partial(gan.main, gan.GAN), "plots.py": plots.main}
     mains["noisy_gan.py"] = partial(gan.main, noisy_gan.NoisyGAN, prefix="noisy_")
     folder = tmp_path_factory.mktemp("img")
+    gan.COMPILED.clear()  # room for what the tests below share
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MPLBACKEND", "agg")
         patch.setattr(plots, "IMAGES", folder)

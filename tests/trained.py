@@ -1,6 +1,6 @@
 """What the README reports: its text, its commands, the runs of many seeds. The fixtures are in seeds.py."""
 
-import dataclasses
+import copy
 import re
 import shlex
 from functools import cached_property, partial
@@ -94,13 +94,14 @@ def draw(model, seeds):
     return draws
 
 
-def play(model, draws, at_once=PART):
+def play(model, draws, at_once=PART, train=gan.GAN.train):
     """Train some games at once."""
     parts = []
     for first in range(0, model.games, at_once):
         part = model.deal(draws, slice(first, first + at_once))
-        params = parts[-1].params[-1] if parts else draws.params
-        parts.append(dataclasses.replace(model, games=len(part.z_gen)).train(part._replace(params=params)))
+        some = copy.copy(model)
+        object.__setattr__(some, "games", len(part.z_gen))
+        parts.append(train(some, part._replace(params=parts[-1].params[-1] if parts else draws.params)))
     return gan.History(*map(np.concatenate, zip(*parts)))
 
 
