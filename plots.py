@@ -172,7 +172,7 @@ class Portrait(NamedTuple):
 
 
 class Moving(NamedTuple):
-    """What changes on an Axes from game to game."""
+    """What changes on an Axes from game to game, or stands before what does."""
 
     show: Callable  # moves the artists to where a game left them: show(game)
     artists: tuple
@@ -330,7 +330,7 @@ def draw_phase(ax, portrait):
     goal = phase_point(portrait.equilibrium.params)
     ax.axvline(goal[0], color=PALE_RED, linewidth=0.9, zorder=1)
     ax.axhline(goal[1], color=PALE_RED, linewidth=0.9, zorder=1)
-    ax.plot(*goal, "o", color=RED, mfc="none", markersize=9, mew=1.6, zorder=4, label="equilibrium")
+    (ring,) = ax.plot(*goal, "o", color=RED, mfc="none", markersize=9, mew=1.6, zorder=4, label="equilibrium")
     ax.plot(*path[0], "s", color=BLACK, markersize=5, zorder=3, label="start")
     (dot,) = ax.plot([], [], color=BLACK, markersize=5.5, label="now", **DOT)
     ax.set(xlim=(mean.min(), mean.max()), ylim=(slope.min(), slope.max()))
@@ -346,7 +346,7 @@ def draw_phase(ax, portrait):
         dot.set_data(*path[[game]].T)
 
     show(len(path) - 1)
-    return Moving(show, (trail, dot))
+    return Moving(show, (trail, ring, dot))
 
 
 def draw_objective(ax, objective):
@@ -453,7 +453,7 @@ def hessian_figure(portrait, eigenvalues):
     """Compose a Portrait's path in the phase plane and the eigenvalues (games, 4) of the Hessian of V."""
     figure = _figure((9, 4.4))
     left, right = figure.subplots(1, 2)
-    trail, dot = draw_phase(left, portrait).artists
+    trail, _, dot = draw_phase(left, portrait).artists
     dot.set_label("end")
     figure.colorbar(trail, ax=left, pad=0.02).ax.set_title("game")
     draw_eigenvalues(right, eigenvalues)
