@@ -206,7 +206,8 @@ def test_phase_plane(run):
     w, b, a, _ = np.vstack([run.draws.params, run.history.params]).T
     np.testing.assert_allclose(path, np.transpose([w / 2 + b, a]), rtol=1e-12)
     moving = plots.draw_phase(ax, run)
-    trail, dot = moving.artists
+    trail, ring, dot = moving.artists  # the ring over the path
+    assert ring is line(ax, "equilibrium")
     for game in (1, 7, 300, 150):
         moving.show(game)
         segments = trail.get_segments()
@@ -239,7 +240,7 @@ def test_phase_plane_without_a_prediction_or_a_step_or_of_a_long_path(run):
     mean, slope, *step = run.field
     path, ax = np.random.default_rng(0).normal(size=(100_001, 2)).cumsum(axis=0), axes()
     still = run._replace(field=(mean, slope, *np.zeros_like(step)), predicted=None, path=path)
-    trail, _ = plots.draw_phase(ax, still).artists
+    trail, *_ = plots.draw_phase(ax, still).artists
     assert "predicted" not in ax.get_legend_handles_labels()[1]
     assert not np.any(ax.collections[0].U)
     assert sum(map(len, trail.get_segments())) < 4000  # thinned, but it ends where it ends
