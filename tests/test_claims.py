@@ -190,9 +190,8 @@ def best(runs):
 
 def test_11_a_draw_does_not_certify(cells, prose, normal):
     std, objective, draw = only(r"median (\d\.\d+); V\\\*: (-\d\.\d+) instead of (-\d\.\d+)", cells[11])
-    assert rounds_to(std, typical(plots.generated_std(normal.end)))
-    assert rounds_to(objective, typical(best(normal)))
-    assert rounds_to(draw, 2 * np.log(0.5))
+    values = typical(plots.generated_std(normal.end)), typical(best(normal)), 2 * np.log(0.5)
+    assert all(map(rounds_to, (std, objective, draw), values))
     assert only(r"ends at a draw while V\\\* = (-\d\.\d+)", prose) == objective
     value = lambda ends: plots.best_objective(TARGET, *ends)
     uniform = optimize.minimize(value, [3, 4], method="Nelder-Mead", options={"xatol": 1e-4})
@@ -278,12 +277,10 @@ def test_closing_reports(readme, alone):
 def test_normal_setting(readme, prose, alone):
     text, (run, there) = section(readme, "Normal setting"), alone["normal"]
     mean, real = only(r"came from 0 to (\d\.\d+); the ten \*real samples\* have (\d\.\d+)\.", text)
-    assert rounds_to(mean, plots.generated_mean(run.end))
-    assert rounds_to(real, run.draws.x.mean())
+    assert all(map(rounds_to, (mean, real), (plots.generated_mean(run.end), run.draws.x.mean())))
     assert abs(plots.generated_mean(run.draws.params)) < 0.05
     predicted, share, shown = only(r"For seed 0 it says (\d+) games and (\d+)%.*?; the run shows (\d+)\.", prose)
-    assert rounds_to(predicted, there.period)
-    assert rounds_to(share, 100 * there.kept)
+    assert all(map(rounds_to, (predicted, share), (there.period, 100 * there.kept)))
     turns = hessian.flat_games(run.history.params[:, 2], there.period)
     assert int(shown) == pytest.approx(hessian.measured_period(turns), abs=2)
     games, kept = map(int, only(r"takes some (\d+) games, and half a turn leaves some (\d+)% of a swing", text))
@@ -349,8 +346,7 @@ def test_what_the_loss_hides(readme, alone):
         assert (np.diff(plots.wasserstein(TARGET, low, high)) < 0).all()
     questions = section(readme, "Questions that readers ask")
     of_d, of_g = only(r"\$2 \\log 2 = (\d\.\d+)\$.* \$\\log 2 = (\d\.\d+)\$", questions)
-    assert rounds_to(of_d, 2 * np.log(2))
-    assert rounds_to(of_g, np.log(2))
+    assert all(map(rounds_to, (of_d, of_g), (2 * np.log(2), np.log(2))))
 
 
 def test_stall_of_2000_games(readme, alone, strong_2000):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 
@@ -100,6 +101,7 @@ def test_a_change_between_two_trainings_is_seen(monkeypatch, what):
 @dataclasses.dataclass(frozen=True)
 class Later(GAN):
     factor: float = 1.0  # a field that only D's sixth step reads
+    by = 1.0  # of the class, read in G's second step
 
     def play(self, params, batch, discr_update, learning_rate):
         step = 0
@@ -109,15 +111,18 @@ class Later(GAN):
             if step > 4:
                 params *= self.factor
             step += 1
+        for _ in batch.z_gen[1:]:
+            params *= self.by
         return params, params
 
 
 def test_what_only_later_steps_read_is_seen(monkeypatch):
-    for shift, factor in ((1.5, 1.0), (1.5, 2.0), (0.5, 2.0)):
+    for shift, factor, by in ((1.5, 1.0, 3.0), (1.5, 2.0, 3.0), (0.5, 2.0, 3.0), (0.5, 2.0, 0.7)):
         monkeypatch.setitem(globals(), "SHIFT", shift)
-        model = Later(2, 6, 1, factor=factor)
+        monkeypatch.setattr(Later, "by", by)
+        model = Later(2, 6, 2, factor=factor)
         draws = model.draw(0)
-        assert model.train(draws).params[-1] == pytest.approx(draws.params * (shift**5 * factor) ** 2)
+        assert model.train(draws).params[-1] == pytest.approx(draws.params * (shift**5 * factor * by) ** 2)
 
 
 @pytest.mark.parametrize("method", ["objective", "generator_loss"])
@@ -141,19 +146,16 @@ def test_threads_train_at_once(monkeypatch):
     monkeypatch.setattr(gan, "MOST_COMPILED", 1)
     gan.COMPILED.clear()
     models = [GAN(20, 1, 1), NoisyGAN(20, 2, 1), GAN(20, 1, 1, gen_loss="non-saturating")]
-    together, found = threading.Barrier(len(models)), {}
+    together = threading.Barrier(len(models))
 
-    def train(place, model):
+    def train(model):
         together.wait()
-        found[place] = [model.train(model.draw(seed)) for seed in (0, 1)]
+        return [model.train(model.draw(seed)) for seed in (0, 1)]
 
-    threads = [threading.Thread(target=train, args=job) for job in enumerate(models)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for place, model in enumerate(models):
-        for seed, history in enumerate(found[place]):
+    with ThreadPoolExecutor(len(models)) as pool:
+        found = [*pool.map(train, models)]
+    for model, histories in zip(models, found):
+        for seed, history in enumerate(histories):
             assert_equals_replica(model, model.draw(seed), history=history)
 
 

@@ -54,7 +54,7 @@ SIGNS = {  # what is small beside the largest is zero, however large it is by it
     "indefinite": ([-1, 2], [-1, 0, 2], [-13.4, -0.1, -1e-5, 0.11], [-10_000, 1.01]),
     "positive definite": ([1, 2], [1e-9, 2e-9]),
     "negative definite": ([-2, -1],),
-    "positive semidefinite": ([0, 2], [-0.99e-4, 1]),
+    "positive semidefinite": ([0, 2], [-0.99e-4, 1], [1e-4, 1]),
     "negative semidefinite": ([-2, 0], [-10_000, 0.99]),
     "zero": ([0, 0],),
 }
@@ -193,8 +193,7 @@ def test_prediction_is_a_run_close_to_an_equilibrium():
 @pytest.mark.parametrize("steps", [(1, 1000), (1000, 1), (1000, 1000)])
 def test_a_map_that_overflows_has_overshot(steps):
     there = hessian.equilibrium(GAN(1, *steps, learning_rate=1e300), X, END)
-    assert np.isfinite(there.linear_map).all()
-    assert np.abs(there.linear_map).max() >= 1e100
+    assert 1e100 <= np.abs(there.linear_map).max() < np.inf
     assert hessian.fate(there) == "grows: steps overshoot"
     assert 0 < there.edge < 0.2
 
@@ -248,7 +247,7 @@ MANY = 2 + np.random.default_rng(0).exponential(2, 1000)  # of which the field t
 def test_phase_field_is_what_a_game_adds(model, samples):
     """Where D's steep direction (m, 1) is at rest."""
     w, std = 1.8, getattr(model, "noise_std", 0)
-    mean, slope = (axis.ravel() for axis in np.meshgrid([0.5, 3, 5, 6.5], [-0.6, -0.05, 0.2, 1]))
+    mean, slope = (axis.ravel() for axis in np.meshgrid([-0.1, 3, 5, 6.5], [-0.6, -0.05, 0.2, 1]))
     x = np.repeat(samples, 20_000 // len(samples))
     z, *noise = RNG.permuted((np.arange(len(x)) + 0.5) / len(x) + np.zeros((3, 1)), axis=1)
     noise = std * stats.norm.ppf(noise)
@@ -344,7 +343,7 @@ ENDINGS = [  # the word; the predicted turn; what V is in some of 400 games, els
     ("on the way", 120, [(-51, 70), (LAST, -0.12), (-1, 0)], []),
     ("flipping", 120, flips(DRAW - 0.051, 0.3), [(SOME, -0.1)]),  # before circling
     ("settled", 120, flips(DRAW - 0.049, 0.3), []),
-    ("flipping", 120, flips(DRAW - 0.2, 0.051), []),
+    ("flipping", 120, [*flips(DRAW - 0.2, 0.051), (-60, 99)], []),  # the median, not the mean
     ("on the way", 120, flips(DRAW - 0.2, 0.049), []),
     ("on the way", 120, [(ALL, DRAW - 0.2), (-60, 99)], []),  # one jump, whose mean would count
     ("settled", 120, flips(-99, 1, slice(-110, -70)), []),  # a third of a turn, whose mean would count
@@ -506,8 +505,7 @@ def test_wave_equation(saturating):
     values = np.delete(values, np.abs(values).argmin())
     assert np.poly(values) == pytest.approx(np.array(cubic, complex), rel=1e-6)
     slow = values[np.abs(values.imag) > 1e-9]
-    assert len(slow) == 2
-    assert values.real.max() < 0  # "it attracts, for small steps"
+    assert (len(slow), values.real.max() < 0) == (2, True)  # "it attracts, for small steps"
     assert np.abs(slow.imag) == pytest.approx(np.sqrt(5 / (16 * (1 + mean**2 + spread))), rel=0.03)
 
 

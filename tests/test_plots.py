@@ -20,23 +20,28 @@ from PIL import Image
 from scipy import integrate, special, stats
 
 import gan
+import hessian
 import plots
+from noisy_gan import NoisyGAN
 
 TARGET = stats.norm(5, 1)
 LOG_2 = np.log(2)
 D_AXIS = {"D = 0:\ngenerated": 0, "D = 1/2": 0.5, "D = 1:\nreal": 1}
 
 
-def play(games, seen=False):
+def play(games, kind=gan.GAN, **settings):
     """Play a run with the replica, which needs no compiling, and predict a turn of 30 games: a Portrait."""
-    model, rng = gan.GAN(games, 1, 1), np.random.default_rng(0)
+    model = kind(games, 1, **{"gen_update": 1} | settings)
     draws, shown = model.draw(0), plots.frame_games(games)
     history = gan.History(*replica.train(model, draws))
     portrait = gan.portrait(model, draws, history, shown)
+    field = hessian.phase_field(model, draws.x, history.params[-1, 0], *portrait.field[:2])
+    np.testing.assert_array_equal(portrait.field[2:], field)
+    if games == 1500:  # from the second flat game on
+        np.testing.assert_allclose(portrait.predicted[0], history.params[portrait.turns[1] - 1])
     return portrait._replace(
-        seen=rng.normal(3, 2, (2, len(shown), 25)) if seen else (),
         equilibrium=portrait.equilibrium._replace(period=30.0),
-        turns=np.array([10, 25, 41]) if games > 41 else np.array([], int),
+        turns=np.array([40, 55, 71]) if games > 71 else np.array([], int),
         predicted=history.params[: games // 2],
     )
 
@@ -116,12 +121,11 @@ def test_frames_are_dense_at_first_and_never_too_many():
     first = [1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 18, 20, 25, 30, 35, 40, 45, 50, 60, 70, 80, 90]
     for games in (1, 4, 33, 80):
         assert list(plots.frame_games(games)) == [*(game for game in first if game < games), games]
-    assert list(plots.frame_games(1500)) == [*first, *range(100, 1501, 25)]
+    assert list(plots.frame_games(100_000)) == [*first, *range(1000, 100_001, 1000)]
     for games in (*range(100, 4100, 7), 12_345, 150_000, 999_999, 1_000_000):
         shown = plots.frame_games(games)
         assert list(shown[: len(first)]) == first
-        assert len(shown) <= 125
-        assert shown[-1] == games
+        assert (len(shown) <= 125, shown[-1]) == (True, games)
         assert not (shown[len(first) : -1] % 25).any()
 
 
@@ -145,11 +149,9 @@ def test_stage_shows_noise_data_and_samples_and_scales_the_density(run, mean, st
 def test_gif_of_the_default_run():
     portrait = play(1500)
     content = plots.gif(portrait)
-    assert len(content) <= 420_000
     image = Image.open(io.BytesIO(content))
-    assert image.format == "GIF"
-    assert image.info["loop"] == 0  # for ever
-    assert 800 <= image.width <= 1000
+    assert (image.format, image.info["loop"]) == ("GIF", 0)  # for ever
+    assert (800 <= image.width <= 1000, len(content) <= 420_000) == (True, True)
     times, pictures = zip(*frames(content))
     assert len(times) == len(portrait.games) == 80
     assert times == (*[340] * 12, *[200] * 67, 2000)
@@ -183,22 +185,27 @@ def test_stage(run):
     real, density = line(ax, "real samples x"), line(ax, "target density, scaled")
     np.testing.assert_array_equal(real.get_xdata(), run.draws.x)
     assert set(real.get_ydata()) == set(samples.get_ydata()) == {strip["samples"]}
-    assert (density.get_color(), real.get_color()) == (plots.GREEN, plots.GREEN)
-    assert (samples.get_color(), curve.get_color()) == (plots.BLUE, plots.NAVY)
+    colors = [artist.get_color() for artist in (density, real, samples, curve)]
+    assert colors == [plots.GREEN, plots.GREEN, plots.BLUE, plots.NAVY]
     assert has_level(ax, 0.5, plots.PALE_RED)
     assert set(moving.artists) == {arrows, samples, curve, ax.title}
 
 
 def test_stage_shows_what_D_sees_on_the_strip_of_samples():
-    portrait = play(30, seen=True)
+    portrait = play(30, NoisyGAN, gen_update=2, num_samples=25)
+    draws, games, params = portrait.draws, portrait.games - 1, portrait.history.params[portrait.games - 1]
+    fake = params[:, :1] * draws.z_gen[-1, -1] + params[:, 1:2]
+    np.testing.assert_allclose(portrait.seen, (draws.x + draws.noise_real[games], fake + draws.noise_fake[games]))
     ax = axes()
     moving = plots.draw_frame(ax, portrait)
     moving.show(5)
-    for label, values in zip(("x as D sees them", "G(z) as D sees them"), portrait.seen):
-        np.testing.assert_array_equal(line(ax, label).get_xdata(), values[4, :20])  # of 25
-        height = line(ax, label).get_ydata()
-        assert np.all((line(ax, "real samples x").get_ydata()[0] < height) & (height < 0))
-        assert line(ax, label) in moving.artists
+    below, kinds = line(ax, "real samples x").get_ydata()[0], (("x", plots.PALE_GREEN), ("G(z)", plots.PALE_BLUE))
+    for (kind, color), values in zip(kinds, portrait.seen):
+        dots = line(ax, f"{kind} as D sees them")
+        np.testing.assert_array_equal(dots.get_xdata(), values[4, :20])  # of 25
+        assert np.all((below < dots.get_ydata()) & (dots.get_ydata() < 0))
+        assert (dots.get_color(), dots in moving.artists) == (color, True)
+        below = dots.get_ydata()[0]
 
 
 def test_phase_plane(run):
@@ -228,12 +235,13 @@ def test_phase_plane(run):
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("generated mean", "slope w' of D (above 0 the mean grows)")
     (arrows,) = (artist for artist in ax.collections if artist is not trail)
     np.testing.assert_array_equal(arrows.XY, np.transpose([field[0].ravel(), field[1].ravel()]))
-    assert arrows.angles == "xy"
+    assert (arrows.angles, arrows.pivot) == ("xy", "middle")
     step = np.transpose([field[2].ravel(), field[3].ravel()])  # each points where its game leads
     np.testing.assert_allclose(np.transpose([arrows.U, arrows.V]), step / np.linalg.norm(step, axis=1)[:, None])
     low, high = np.transpose([ax.get_xlim(), ax.get_ylim()])
     visited = np.vstack([path, [mean, 0]])
     assert np.all((low < visited) & (visited < high))
+    assert plots.phase_grid(path[:2], run.equilibrium)[0].max() > mean
 
 
 def test_phase_plane_without_a_prediction_or_a_step_or_of_a_long_path(run):
@@ -273,38 +281,37 @@ def test_summary(run, figures):
     assert list(parts)[1:] == ["Objective", "Mean and std of the generated samples", "Gradients of the players"]
     check_moments(parts["Mean and std of the generated samples"], history.params)
     ax, norms = parts["Gradients of the players"], {"D": history.discr_gradient, "G": history.gen_gradient}
-    assert sorted(words(ax)) == [("D", plots.NAVY), ("G", plots.ORANGE)]
+    assert (sorted(words(ax)), ax.get_yscale()) == ([("D", plots.NAVY), ("G", plots.ORANGE)], "log")
     assert all(has_line(ax, games, norms[name], color) for name, color in words(ax))
-    assert ax.get_yscale() == "log"
     ax = parts["Objective"]
     dots = line(ax, "D flat: half a turn done")
     np.testing.assert_array_equal(dots.get_xydata(), np.transpose([turns, history.objective[turns - 1]]))
     (predicted,) = [artist for artist in ax.collections if artist.get_label() == "predicted spacing: 15 games"]
-    np.testing.assert_allclose([segment[0, 0] for segment in predicted.get_segments()], [11, 26, 41])
+    np.testing.assert_allclose([segment[0, 0] for segment in predicted.get_segments()], [41, 56, 71])
 
 
 @pytest.mark.parametrize(("turns", "period"), [([10], 30), ([10, 25, 41], np.nan), ([], np.nan)])
 def test_summary_without_a_wave_predicts_none(run, turns, period):
     equilibrium = run.equilibrium._replace(period=period)
-    portrait = run._replace(equilibrium=equilibrium, turns=np.array(turns, int))
-    ax = plots.summary_figure(portrait).axes[1]
-    assert not ax.collections
-    assert ax.get_legend() is None
+    history = run.history._replace(discr_gradient=np.zeros(300), gen_gradient=np.zeros(300))
+    portrait = run._replace(equilibrium=equilibrium, turns=np.array(turns, int), history=history)
+    _, ax, _, norms = plots.summary_figure(portrait).axes
+    assert ([*ax.collections], ax.get_legend(), norms.get_yscale()) == ([], None, "linear")
 
 
 SADDLE = "saddle, line of equilibria", ["D's steep\ndirection", "saddle: falls", "line of\nequilibria", "saddle: rises"]
 LAST = [  # the eigenvalues in the last games, what the title says of them, and their names
     *[([-13.0, -0.1, zero, 0.1], *SADDLE) for zero in (-1e-5, 1e-4)],
     ([-1.0, -0.1, -1e-2, -1e-3], "4 of 4 end below 0", ["lowest", "second", "third", "highest"]),
-    ([-1.0, -0.1, -0.05, 0.1], "3 of 4 end below 0", ["lowest", "second", "third", "highest"]),
+    ([-1.0, -0.06, -0.05, 1.0], "3 of 4 end below 0", ["lowest", "second", "third", "highest"]),
 ]
 
 
 @pytest.mark.parametrize(("last", "title", "names"), LAST)
 def test_eigenvalues_are_named_by_what_they_are(last, title, names):
     ax = axes()
-    values = np.linspace([-1, -0.5, 0.1, 1], last, 300) * (1 - 1e-9)
-    values[-60:] = last
+    values = np.linspace([-1, -0.5, 0.1, 1], np.ones(4), 300)
+    values[-60:-1] = last  # but in the last game
     plots.draw_eigenvalues(ax, values)
     assert ax.get_title() == f"Hessian of V: {title}"
     colors = dict(words(ax))
@@ -320,8 +327,7 @@ def test_hessian(run, figures):
     np.testing.assert_array_equal(line(left, "end").get_xydata(), run.path[-1:])
     assert right.get_title().startswith("Hessian of V")
     assert words(right)
-    assert bar.get_title() == "game"
-    assert bar.get_ylim() == (0, 300)
+    assert (bar.get_title(), bar.get_ylim()) == ("game", (0, 300))
 
 
 def check_moments(ax, params):
@@ -349,6 +355,7 @@ def test_monitor(run, saturating):
     named = {("D = 1/2", plots.RED), ("D's loss, -V", plots.NAVY), ("G's loss", plots.ORANGE)}
     assert (len(words(losses)), set(words(losses))) == (4, named)
     assert kinds.get_title() == "Accuracy of D (%), 12-game mean"
+    assert " 2-game mean" in plots.monitor_figure(play(30).history, TARGET, saturating).axes[1].get_title()
     padded = [np.pad(100 * share, (6, 5), mode="symmetric") for share in plots.accuracies(history.params, TARGET)]
     real, generated = (np.convolve(share, np.full(12, 1 / 12), "valid") for share in padded)
     assert sorted(words(kinds)) == [("generated", plots.BLUE), ("real", plots.GREEN)]
@@ -368,7 +375,7 @@ def test_monitor(run, saturating):
     for ax in figure.axes:
         low, high = ax.get_ylim()
         assert all(np.all((low <= values) & (values <= high)) for values in (found.get_ydata() for found in ax.lines))
-        assert bool(ax.get_xlabel()) == (ax not in (kinds, divergence))  # they share the one below
+        assert (bool(ax.get_xlabel()), ax.get_xlim()) == (ax not in (kinds, divergence), (0, 300))  # they share one
 
 
 def test_a_run_of_one_game_is_seen():
@@ -382,7 +389,8 @@ def test_a_run_of_one_game_is_seen():
 
 def test_names_at_the_ends_keep_apart():
     ax = axes()
-    lines = [(np.full(20, height), name, "k", 1) for height, name in ((1, "b"), (1 - 1e-6, "a\na"), (1, "c"), (0, "d"))]
+    ends = (1, "b"), (1 - 1e-6, "a\na"), (1, "c"), (0, "d")  # medians, not means
+    lines = [(np.r_[[height] * 39, 7 - 9 * height], name, "k", 1) for height, name in ends]
     plots.draw_lines(ax, lines)
     ax.figure.canvas.draw()
     boxes = sorted((text.get_window_extent().y0, text.get_window_extent().y1, text.get_text()) for text in ax.texts)
@@ -450,11 +458,8 @@ def test_axes_are_labelled_and_lines_stand_in_a_legend_and_pngs_are_sharp_and_sm
             assert explained.issuperset(ax.get_legend_handles_labels()[1])
         content = plots.png(figure)
         image = Image.open(io.BytesIO(content))
-        image.load()
-        assert image.format == "PNG"
-        assert 1600 <= image.width <= 1800
-        assert len(content) <= 220_000
-        assert image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+        assert (image.format, image.convert("RGB").getpixel((0, 0))) == ("PNG", (255, 255, 255))
+        assert (1600 <= image.width <= 1800, len(content) <= 220_000) == (True, True)
         drawn = np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(int)
         found = [text for ax in figure.axes for text in (*ax.texts, ax.title, ax.xaxis.label, ax.yaxis.label)]
         boxes = [text.get_window_extent() for text in found if text.get_text()]
@@ -469,6 +474,7 @@ def test_pictures_do_not_depend_on_a_machines_settings():
         return [plots.gif(run), *map(plots.png, draw_figures(run).values())]
 
     expected = draw()
+    assert plots.gif(play(30)._replace(predicted=None)) == expected[0]  # which shows no prediction
     theirs = {"font.size": 30, "lines.linewidth": 9, "figure.dpi": 40, "savefig.dpi": 30, "savefig.bbox": "tight"}
     with mpl.rc_context(theirs):
         assert draw() == expected
@@ -600,7 +606,7 @@ def test_point_generator_and_far_generator():
             assert plots.wasserstein(TARGET, -end, end) == pytest.approx(end / 2, rel=1e-9)
 
 
-@pytest.mark.parametrize("function", [plots.jensen_shannon, plots.wasserstein, plots.best_objective])
+@pytest.mark.parametrize("function", [plots.jensen_shannon, plots.wasserstein, plots.kullback_leibler])
 def test_distances_of_many_games_are_those_of_each(function):
     rng = np.random.default_rng(0)
     low = rng.normal(3, 3, size=(20, 2))

@@ -83,13 +83,16 @@ def test_a_later_part_that_overflows_names_the_game_of_the_run(monkeypatch, caps
     class Broken(GAN):
         def draw(self, seed):
             draws = super().draw(seed)
-            draws.z_gen[7] = np.inf
+            draws.z_gen[7] = 1e157  # only the norm of G's gradient overflows
             return draws
 
     monkeypatch.setattr(hessian, "BLOCK", 12)
     with pytest.raises(FloatingPointError, match="at game 8, where numbers overflow: lower LEARNING_RATE, INIT_STD"):
-        gan.run(Broken(13, 1, 1, num_samples=2), 0)
+        gan.run(Broken(13, 1, 1, num_samples=2, learning_rate=1e-9), 1)
     assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["1", "2", "3", "4", "5", "6"]
+    monkeypatch.setattr(hessian, "run_hessians", lambda *given: np.full((13, 4, 4), np.nan))
+    with pytest.raises(FloatingPointError, match="at game 1, "):
+        gan.run(GAN(13, 1, 1), 0)
 
 
 def test_draws():
