@@ -1,11 +1,11 @@
-import os
+import signal
 import sys
 
 import pytest
 from processes import ROOT, start_all
 
 sys.path.insert(0, str(ROOT))
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # as hessian.py does, should a test import TensorFlow first
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
 
 
 def pytest_sessionstart(session):
