@@ -225,7 +225,7 @@ def test_letters_name_the_commands_and_seed_0_is_typical(request, readme, prose,
     assert all(which[0] for which in does)
     printed = only(r"what it does, (\d+)%, (\d+)%, (\d+)% and (\d+)% of the hundred do", prose)
     assert all(map(share_is, printed, does))
-    assert "happened to draw high data" in prose
+    assert "drew high data" in prose
     smallest = thousand.draws.x.min(axis=-1)
     assert smallest[:100].mean() > smallest[100:].mean() + 0.05
     assert "nearly one run in five, not one in seven" in prose
