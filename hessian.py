@@ -437,7 +437,7 @@ def share(which, seeds):
 
 
 def middle(values):
-    """Write the median of some seeds' values, but nan, and the range of 90% of them; each is the value of a seed."""
+    """Write the median of some seeds' values, but nan, and the range of 90%; each is a seed's value. Or "none"."""
     if np.isnan(values).all():
         return "none"
     low, median, high = np.quantile(values[~np.isnan(values)], [0.05, 0.5, 0.95], method="nearest")
