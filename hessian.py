@@ -1,468 +1,376 @@
-"""Curvature of a function of many parameters, the equilibria of the game, and where its runs end.
+"""Curvature of a function of many parameters, a run's record, equilibria of the game, and all that judges a run.
 
-    >>> bowl = hessian(lambda p: p[..., 0] ** 2 - 3 * p[..., 1] ** 2, [0.0, 0.0])
-    >>> np.linalg.eigvalsh(bowl)
-    array([-6.,  2.])
-    >>> definiteness(np.linalg.eigvalsh(bowl))
+    >>> definiteness(np.linalg.eigvalsh(hessian(lambda p: p[..., 0] ** 2 - 3 * p[..., 1] ** 2, [0.0, 0.0])))
     'indefinite'
 
 The last axis of a point holds its parameters; axes before it are points, or seeds. All is float64.
 """
 
 import contextlib
-import gc
+import functools
+import math
 import os
-import subprocess
-import sys
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special, stats
+from scipy import stats
 
 import plots
 
 
 @contextlib.contextmanager
-def _quiet():
-    """Keep to itself what TensorFlow writes below Python's stderr, unless it dies of it: then another process tells."""
-    try:
-        stderr = os.dup(2)
-    except OSError:  # there is none, as under pythonw
+def quiet():
+    """Hide what TensorFlow's library writes to stderr, below Python's own, as it is loaded and compiles first."""
+    with contextlib.ExitStack() as end, open(os.devnull, "w") as nowhere:
+        with contextlib.suppress(OSError):  # there is no stderr, as under pythonw
+            stderr = os.dup(2)
+            end.callback(os.close, stderr)
+            end.callback(os.dup2, stderr, 2)
+            os.dup2(nowhere.fileno(), 2)
         yield
-        return
-    tell = [sys.executable, "-c", "import sys; sys.stderr.write(sys.stdin.read())"]
-    with subprocess.Popen(tell, stdin=subprocess.PIPE) as teller:
-        os.dup2(teller.stdin.fileno(), 2)
-        try:
-            yield
-            teller.kill()
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
 
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with _quiet():
+with quiet():
     import tensorflow as tf
-tf.get_logger().setLevel("ERROR")  # no warnings that a process with many models compiles many times
+compile_first = tf.function(lambda: 0, jit_compile=True, autograph=False)  # the first compilation writes log lines, too
 
-
-def own_process():
-    """Make a script's process quick, small and quiet. At a prompt or in a notebook the process is not the script's."""
-    if not hasattr(sys, "ps1"):
-        gc.freeze()  # what is imported stays: not to look through it again saves a tenth of a run
-        with contextlib.suppress(RuntimeError):  # a second run in one process, under a debugger
-            tf.config.set_visible_devices([], "GPU")  # not even its memory is taken
-        with _quiet():
-            tf.function(lambda: 0, jit_compile=True)()  # the first compilation has words of its own
-    gc.enable()
-
-
-BLOCK = 10_000_000  # samples handled at once: a fraction of a second of work, some ten numbers of memory each
+BLOCK = 10_000_000  # samples handled at once: some ten numbers of memory each
 ZERO = 1e-4  # an eigenvalue at most this large, beside the largest, counts as zero
-
-
-def split(games, samples, steps=1):
-    """Split games into slices of BLOCK samples at most, at `samples` a game, or fewer if D has many steps on them.
-
-    All are of one length where that can be had: what is compiled for one serves all.
-    """
-    least = int(-(-games * samples * max(1, steps / 16) // BLOCK))
-    parts = next((parts for parts in range(least, 2 * least) if games % parts == 0), least)
-    length = -(-games // parts)
-    return [slice(first, min(first + length, games)) for first in range(0, games, length)]
-
-
-@tf.autograph.experimental.do_not_convert  # it has no loops: AutoGraph would only cost time
-def gradient(function, params):
-    """Differentiate a scalar TensorFlow function of a parameter vector.
-
-    function maps a tensor (..., n) to one (...,), each value depending on its own n parameters only;
-    params is a tensor (..., n). Returns the tensor (..., n) of partial derivatives.
-    """
-    with tf.GradientTape() as tape:
-        tape.watch(params)
-        value = function(params)
-    return tape.gradient(value, params, unconnected_gradients="zero")
+VISIBLE = 0.1  # a swing of which half a turn leaves less cannot be seen to turn
+LEVELS = 200  # of noise, for the density and the moments of what the generator makes
 
 
 def hessian(objective, params):
-    """Compute the matrix of second derivatives H_ij = d2 objective / d params_i d params_j.
+    """Compute the matrix of second derivatives H_ij = d2 objective / d params_i d params_j: (..., n, n) in float64.
 
-    objective is as in `gradient`; params is an array (..., n). Returns the array (..., n, n) in float64,
-    or a tensor while a tf.function is traced.
+    objective maps a tensor (..., n) to one (...,), each value of its own n parameters; params is an array (..., n).
     """
     with tf.device("CPU"):
-        params = tf.cast(params, tf.float64)
+        params = tf.convert_to_tensor(params, tf.float64)
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(params)
-            slopes = tf.unstack(gradient(objective, params), axis=-1)
-        rows = [tape.gradient(slope, params, unconnected_gradients="zero") for slope in slopes]
-        matrix = tf.stack(rows, axis=-2)
-    return matrix.numpy() if tf.executing_eagerly() else matrix
+            with tf.GradientTape() as inner:
+                inner.watch(params)
+                value = objective(params)
+            gradient = tf.unstack(inner.gradient(value, params, unconnected_gradients="zero"), axis=-1)
+        rows = [tape.gradient(part, params, unconnected_gradients="zero") for part in gradient]
+    return np.stack(rows, axis=-2)
 
 
-def definiteness(eigenvalues, tolerance=ZERO):
-    """Name the sign pattern of a Hessian's eigenvalues (n,).
+def definiteness(eigenvalues):
+    """Name the signs of a Hessian's eigenvalues (n,): 'indefinite' has both, '... semidefinite' one and zeros.
 
-    'indefinite' has both signs; 'positive definite' and 'negative definite' one; 'positive
-    semidefinite' and 'negative semidefinite' one and zeros; 'zero' none. An eigenvalue counts as
-    zero if its magnitude is at most tolerance times the largest.
+    One counts as zero if its magnitude is at most ZERO times the largest.
     """
     size = np.abs(eigenvalues)
-    signs = np.sign(np.where(size > tolerance * size.max(), eigenvalues, 0))
-    if signs.min() < 0 < signs.max():
-        return "indefinite"
-    if not signs.any():
+    signs = {*np.sign(np.where(size > ZERO * size.max(), eigenvalues, 0))}
+    if signs == {0}:
         return "zero"
-    return f"{'negative' if signs.min() < 0 else 'positive'} {'definite' if signs.all() else 'semidefinite'}"
+    kind = "semidefinite" if 0 in signs else "definite"
+    return "indefinite" if {-1, 1} <= signs else f"{'positive' if 1 in signs else 'negative'} {kind}"
 
 
-def run_hessians(model, draws, history, last=None):
-    """Compute the Hessian of V over all four parameters after each game of a run, at the game's last noise batch.
+# ---------------------------------------------------------------- one run
 
-    Returns an array (games, 4, 4), of the last so many games if last is given; with S seeds, an axis
-    S follows the axis of games. model: a gan.GAN.
+class Run:
+    """A run of one seed, and what words and pictures ask of it. model: a gan.GAN; draws: its own; history: of these.
+
+    Equilibrium, flat games, path and end are there where the model's class says `theory = True` in its own body.
     """
-    first = model.games - min(last or model.games, model.games)
-    parts, pieces = split(model.games - first, 50 * np.size(draws.x)), []  # tapes keep intermediates
 
-    def curvature(params, batch):
-        play = lambda params: model.objective(params[..., :2], params[..., 2:], batch, batch.z_gen[:, -1])
-        return hessian(play, params)
+    def __init__(self, model, draws, history):
+        self.model, self.draws, self.history = model, draws, history
+        self.theory = vars(type(model)).get("theory", False)
+        self.target = stats.norm(model.target_mean, model.target_std)
+        finite = np.all([np.isfinite(values).reshape(len(values), -1).all(axis=1) for values in history], axis=0)
+        self.lost = 0 if finite.all() else finite.argmin() + 1  # the first game in which a number overflowed
+        if self.theory and not self.lost:
+            params = history.params
+            self.equilibrium = equilibrium(model, draws.x, params[-1])  # the one nearest to the run's end
+            self.flat_games = flat_games(params[:, 2], self.equilibrium.period)
+            self.path = plots.phase_point(np.vstack([draws.params, params]))  # (games + 1, 2), from before the first
+            self.end = ending(history.objective, params, draws.x, self.equilibrium.period)
 
-    if len(parts) > 1:
-        curvature = tf.function(curvature, autograph=False)  # in a fifth of the time, once it is traced
-    for part in parts:
-        games = slice(first + part.start, first + part.stop)
-        pieces.append(np.asarray(curvature(history.params[games], model.deal(draws, games))))
-    return np.concatenate(pieces)
+    @functools.cached_property
+    def levels(self):
+        """Quantiles of the noise, evenly spread (LEVELS,): those of U(0, 1), or where it is another, of the run's."""
+        even, noise = np.linspace(0, 1, LEVELS), self.draws.z_gen.ravel()[-10_000:]
+        return even if stats.kstest(noise, "uniform").pvalue > 1e-6 else np.quantile(noise, even)
+
+    @functools.cached_property
+    def moments(self):
+        """Mean and standard deviation of the generated samples after each game: two arrays (games,)."""
+        if self.theory:
+            return plots.generated_mean(self.history.params), plots.generated_std(self.history.params)
+        made = np.asarray(self.model.generator(self.model.players(self.history.params)[0], self.levels))
+        made = (made[:, 1:] + made[:, :-1]) / 2  # as many samples lie between any two levels
+        return made.mean(axis=-1), made.std(axis=-1)
+
+    def batch(self, games):
+        """Pick the batch of one game, by its index, or of several; all games share params and x."""
+        params, x, *by_game = self.draws
+        return type(self.draws)(params, x, *(values[games] for values in by_game))
+
+    def scene(self, game, grid):
+        """Compute what the stage shows after a game, numbered from 1, with N samples of each kind and a grid of M x.
+
+        Returns generated samples, always of the run's last noise (N,); both kinds of samples as D sees them (2, N); the
+        push on each (N,); D on the grid (M,); the density of G(z) between neighbours on it (M - 1,).
+        """
+        gen, discr = self.model.players(self.history.params[game - 1])
+        fake = np.asarray(self.model.generator(gen, self.draws.z_gen[-1, -1]))
+        seen = np.array(self.model.seen(self.batch(game - 1), fake))
+        made = np.sort(self.model.generator(gen, self.levels))
+        below = np.interp(grid, made, np.linspace(0, 1, LEVELS), left=0, right=1)
+        push = self.model.push(discr, tf.constant(seen[1])).numpy()
+        return fake, seen, push, np.asarray(self.model.discriminator(discr, grid)), np.diff(below) / np.diff(grid)
+
+    def hessians(self, games):
+        """Compute the Hessians of V by all n parameters after some games, by index, at their last noise: (G, n, n)."""
+        batch = self.batch(games)
+
+        def objective(params):
+            gen, discr = self.model.players(params)
+            return self.model.objective(discr, *self.model.seen(batch, self.model.generator(gen, batch.z_gen[:, -1])))
+
+        return hessian(objective, self.history.params[games])
+
+    @functools.cached_property
+    def eigenvalues(self):
+        """Eigenvalues of the Hessian of V after each game, in ascending order: (games, n)."""
+        games = np.arange(len(self.history.params))
+        parts = np.array_split(games, 1 + 50 * games.size * self.draws.x.size // BLOCK)  # tapes keep intermediates
+        return np.linalg.eigvalsh(np.concatenate([self.hessians(part) for part in parts]))
+
+    @functools.cached_property
+    def predicted(self):
+        """What the equilibrium's linear map makes of the params after the second flat game: (P, 4), or None."""
+        if len(self.flat_games) < 2:
+            return None
+        game, there = self.flat_games[1], self.equilibrium
+        away = [self.history.params[game - 1] - there.params]
+        for _ in range(min(len(self.history.params) - game, round(4 * there.period))):
+            away.append(there.linear_map @ away[-1])
+        return there.params + away
+
+    @property
+    def fate(self):
+        """In words, what becomes of a small swing about the equilibrium."""
+        there, largest = self.equilibrium, largest_factor(self.equilibrium.linear_map)
+        if largest > 1 + 1e-9:
+            return "grows: steps overshoot"
+        if np.isnan(there.period):
+            return f"dies out without turning: a game leaves {largest:.3g} of it"
+        return f"turns once in {there.period:.0f} games; half a turn leaves {there.half_turn_leaves:.0%}"
+
+    @property
+    def outcome(self):
+        """What a report of many seeds says of the run, by name: words, whether something holds, numbers."""
+        objective, params = self.history.objective, self.history.params[-1]
+        names = "objective V", "generated mean", "generated std"
+        numbers = dict(zip(names, (objective[-1], *(values[-1] for values in self.moments))))
+        if not self.theory or self.lost:
+            return {"ends": "lost"} if self.lost else numbers
+        turns, theirs = np.diff(self.flat_games[1::2]), self.equilibrium.period  # what is first starts far off
+        turn = turns.mean() if turns.size else np.nan
+        halves = sorted({max(1, len(objective) >> times) for times in range(HALVINGS)})
+        return {
+            "ends": self.end,
+            **{f"V at the draw after {games}": at_draw(objective[:games]) for games in halves},
+            "Hessian": definiteness(np.linalg.eigvalsh(self.hessians([-1])[0])),
+            "turn within 2% of theory": abs(turn / theirs - 1) < 0.02 if turns.size else None,
+            **numbers,
+            "best D's objective V*": plots.best_objective(self.target, params),
+            "largest |D - 1/2| on data": np.max(np.abs(self.model.discriminator(params[2:], self.draws.x) - 1 / 2)),
+            "largest learning rate": self.equilibrium.edge,
+            "V at the draw from game": at_draw_from(objective),
+            "games in a turn": turn,
+            "games in a turn by theory": theirs,
+        }
 
 
 # ---------------------------------------------------------------- the equilibria of the game, exactly
 
-SEEN = 0.1  # a swing of which half a turn leaves less cannot be seen to turn
-LINE = np.array([1, -1 / 2, 0, 0]) / np.sqrt(5 / 4)  # the direction of the line of equilibria, which a game keeps
-
-
 class Equilibrium(NamedTuple):
     """A point where D = 1/2 and w / 2 + b = m, the mean of x: no others are equilibria. There V = -2 log 2."""
+    params: np.ndarray  # (4,)
+    hessian: np.ndarray  # (4, 4) of V, expected over z; the signs of its eigenvalues are -, -, 0, +
+    linear_map: np.ndarray  # (4, 4) what a game makes of a deviation of the params
+    period: float  # games in a full turn; nan if none can be seen
+    half_turn_leaves: float  # share of a swing that half a turn leaves; nan with the period
+    edge: float  # the learning rate from which on deviations grow
 
-    params: np.ndarray  # (..., 4)
-    hessian: np.ndarray  # (..., 4, 4) of V, expected over z; its signs are -, -, 0, +
-    linear_map: np.ndarray  # (..., 4, 4) what a game makes of a deviation of the params
-    period: np.ndarray  # (...,) games in a full turn; nan if none can be seen
-    kept: np.ndarray  # (...,) share of a swing that half a turn leaves; nan with the period
-    edge: np.ndarray  # (...,) the learning rate from which on deviations grow
 
-
+@np.errstate(all="ignore")  # what overflows has overshot
 def equilibrium(model, x, params):
-    """Compute the Equilibrium nearest to the params (..., 4) of a run on real samples x (..., N).
+    """Compute the Equilibrium nearest to the params (4,) of a run on real samples x (N,).
 
-    It is the foot of the perpendicular on the line of equilibria, w = 2/5 (m + 2 w - b), and keeps w - b / 2, as the
-    motion does to first order. Near it both losses of G have the same derivatives. D sees the spread
-    s^2 = (Var x + w^2 / 12) / 2 + noise_std^2. What another subclass changes of the game is not known here.
+    It is the foot of the perpendicular on the line of equilibria, w = 2/5 (m + 2 w - b), and keeps w - b / 2. D sees
+    the spread s^2 = (Var x + w^2 / 12) / 2 + noise_std^2. All losses of G have the same derivatives there.
     """
-    mean = x.mean(axis=-1)
-    w = 2 / 5 * (mean + 2 * params[..., 0] - params[..., 1])
-    expected, rate, steps = np.zeros((*w.shape, 4, 4)), model.learning_rate, (model.discr_update, model.gen_update)
-    expected[..., 0, 2] = expected[..., 2, 0] = -1 / 4
-    expected[..., 1, 2] = expected[..., 2, 1] = expected[..., 3, 3] = -1 / 2
-    expected[..., 2, 3] = expected[..., 3, 2] = -mean / 2
-    expected[..., 2, 2] = -(mean**2 + (x.var(axis=-1) + w**2 / 12) / 2 + getattr(model, "noise_std", 0) ** 2) / 2
-    there, edge = np.stack([w, mean - w / 2, 0 * w, 0 * w], axis=-1), largest_rate(expected, *steps)
-    safe = np.maximum(rate, edge / 1000)  # of smaller rates the digits are lost; turns are just so much longer
-    period, kept = rotation(game_map(expected * safe[..., None, None], 1, *steps))
-    return Equilibrium(there, expected, game_map(expected, rate, *steps), period * (safe / rate), kept, edge)
+    m, (w, b) = x.mean(), params[:2]
+    w = 2 / 5 * (m + 2 * w - b)
+    spread = (x.var() + w**2 / 12) / 2 + getattr(model, "noise_std", 0) ** 2
+    expected = -np.array([[0, 0, 1, 0], [0, 0, 2, 0], [1, 2, 2 * (m**2 + spread), 2 * m], [0, 0, 2 * m, 2]]) / 4
+    steps = model.discr_update, model.gen_update
+    linear_map = game_map(expected, model.learning_rate, *steps)
+    there = np.array([w, m - w / 2, 0, 0])
+    return Equilibrium(there, expected, linear_map, *rotation(linear_map), largest_rate(expected, *steps))
 
 
 def largest_rate(expected, discr_update, gen_update):
-    """Compute the smallest learning rate from which on a deviation grows, near equilibria (..., 4, 4): (...,).
+    """Compute the smallest learning rate from which on a deviation grows, near an equilibrium.
 
-    expected: Hessians of V. With one step of G, and m^2 well above 1, it is D's own limit, 4 / K with
-    K = 1 + m^2 + s^2. No rate beyond 2 over D's steepest curvature is stable; below it stability may come and go,
-    so that a grid looks for the first loss.
+    expected: its Hessian of V (4, 4). None is stable beyond 2 over D's steepest curvature, some 4 / K with
+    K = 1 + m^2 + s^2; below it stability may come and go, so that a grid of rates finds the first loss.
     """
-
-    def grows(rates):
-        maps = game_map(expected[..., None, :, :] * rates[..., None, None], 1, discr_update, gen_update)
-        return spectral_radius(maps) > 1 + 1e-9
-
-    grid = np.geomspace(5e-4, 1.01, 60)
-    rates = grid * -2 / np.linalg.eigvalsh(expected[..., 2:, 2:])[..., :1]
-    high = np.take_along_axis(rates, grows(rates).argmax(axis=-1)[..., None], axis=-1)
-    low = high * grid[0] / grid[1]
-    for _ in range(9):
-        middle = np.sqrt(low * high)
-        low, high = np.where(grows(middle), [low, middle], [middle, high])
-    return high[..., 0]
+    low, high = np.array([5e-4, 1.01]) * -2 / np.linalg.eigvalsh(expected[2:, 2:])[0]
+    for _ in range(3):  # each grid lies within a step of the one before
+        rates = np.geomspace(low, high, 30)
+        grows = [largest_factor(game_map(expected, rate, discr_update, gen_update)) > 1 + 1e-9 for rate in rates]
+        first = max(1, np.argmax(grows))
+        low, high = rates[first - 1 : first + 1]
+    return high
 
 
-def spectral_radius(linear_map):
-    """Compute the largest factor by which a game (..., 4, 4) multiplies a deviation; along the line it keeps all."""
-    return np.abs(np.linalg.eigvals(linear_map - np.outer(LINE, LINE))).max(axis=-1)
+def largest_factor(linear_map):
+    """Compute the largest factor by which a game (4, 4) multiplies a deviation; along the line it keeps all."""
+    along = np.array([1, -1 / 2, 0, 0]) / np.sqrt(5 / 4)
+    return np.abs(np.linalg.eigvals(linear_map - np.outer(along, along))).max()
 
 
-def game_map(hessians, learning_rate, discr_update, gen_update):
-    """Compute the linear map of a game, (I + rate J_G)^gen_update (I + rate J_D)^discr_update: (..., n, n).
+def game_map(hessian, learning_rate, discr_update, gen_update):
+    """Compute the linear map of a game, (I + rate J_G)^gen_update (I + rate J_D)^discr_update: (4, 4).
 
-    J_G and J_D hold the generator's and the discriminator's rows of the Jacobian of the game's vector
-    field v = (-grad_G V, +grad_D V): of the Hessian of V (..., n, n) with the generator's rows, the
-    first half, negated (Mescheder et al. 2017, arXiv:1705.10461, sec. 3).
+    J_G and J_D hold the players' rows of the Jacobian of the game's vector field (-grad_G V, +grad_D V): of V's
+    Hessian (4, 4) with the generator's rows negated (Mescheder et al. 2017, arXiv:1705.10461, sec. 3).
     """
-    is_gen = (np.arange(hessians.shape[-1]) < hessians.shape[-1] // 2)[:, None]
-    rows = np.where(is_gen, -hessians, 0), np.where(is_gen, 0, hessians)
-    gen_step, discr_step = (np.eye(len(is_gen)) + learning_rate * player for player in rows)
-    gen_map, discr_map = np.linalg.matrix_power(gen_step, gen_update), np.linalg.matrix_power(discr_step, discr_update)
-    return np.nan_to_num(gen_map @ discr_map, nan=1e100, posinf=1e100, neginf=-1e100)  # what overflows has overshot
+    gen_step, discr_step = np.eye(4), np.eye(4)
+    gen_step[:2] -= learning_rate * hessian[:2]
+    discr_step[2:] += learning_rate * hessian[2:]
+    steps = np.linalg.matrix_power(gen_step, gen_update) @ np.linalg.matrix_power(discr_step, discr_update)
+    return np.nan_to_num(steps, nan=1e100, posinf=1e100, neginf=-1e100)
 
 
-@np.errstate(over="ignore")  # a share that overflows grows
 def rotation(linear_map):
     """Compute the full turn in games, and the share of a swing that half a turn leaves, of the slowest visible wave.
 
-    An eigenvalue mu of the map (..., n, n) turns by arg(mu) a game and keeps |mu|: T = 2 pi / arg(mu), and
-    half a turn leaves |mu|^(T / 2). Visible is what leaves more than SEEN and does not grow; a negative
-    real part is a step that overshoots, no turn. Returns two arrays (...,), nan where no wave can be seen.
+    An eigenvalue mu of the map (4, 4) turns by arg(mu) a game: T = 2 pi / arg(mu), and half a turn leaves |mu|^(T / 2):
+    visible above VISIBLE. A negative real part is a step that overshoots, no turn. Without a wave nan twice.
     """
-    factors = np.linalg.eigvals(linear_map).astype(complex)
-    turns = (factors.imag > 1e-9) & (factors.real > 0)
-    period = 2 * np.pi / np.angle(np.where(turns, factors, 1j))
-    kept = np.where(turns, np.abs(factors), 0) ** (period / 2)
-    seen = (kept > SEEN) & (kept < 1 + 1e-9)
-    slowest = np.where(seen, period, 0).argmax(axis=-1, keepdims=True)
-    return [np.take_along_axis(np.where(seen, values, np.nan), slowest, -1)[..., 0] for values in (period, kept)]
-
-
-def predict(equilibrium, params, game):
-    """Follow the linear map of an equilibrium from where a run (games, 4) is after a game, for four turns at most."""
-    away = [params[game - 1] - equilibrium.params]
-    for _ in range(min(len(params) - game, round(4 * equilibrium.period))):
-        away.append(equilibrium.linear_map @ away[-1])
-    return equilibrium.params + away
-
-
-def phase_field(model, x, w, mean, slope):
-    """Compute what a game adds to the generated mean and to D's slope w', at places (...,) of their plane.
-
-    w is held, and b' is where D's steep direction (m, 1) of (w', b') has come to rest, as it does within
-    some games: m dV/dw' + dV/db' = 0, or dV/db' = 0 where the former cannot be. The derivatives, by
-    hand, are means over evenly spread z and noise that D sees. x (N,) are real samples; mean and slope
-    (...,) give two arrays (...,).
-    """
-    levels, x = (np.arange(10) + 1 / 2) / 10, np.quantile(x, (np.arange(100) + 1 / 2) / 100) if len(x) > 100 else x
-    noise = np.unique(getattr(model, "noise_std", 0) * special.ndtri(levels))  # one number if there is none
-    real, (z, fake_noise) = np.add.outer(x, noise).ravel(), np.reshape(np.meshgrid(levels, noise), (2, -1))
-    a, fake = slope[..., None], mean[..., None] + w * (z - 1 / 2) + fake_noise
-    lever = np.where(x.mean() * mean > -1, x.mean(), 0)
-    high = 50 + np.abs(a * fake).max(axis=-1) + np.abs(a * real).max(axis=-1)
-    low = -high
-    for _ in range(50):  # bisection: the sum falls in b'
-        bias = (low + high) / 2
-        missed, fooled = special.expit(-(a * real + bias[..., None])), special.expit(a * fake + bias[..., None])
-        by_slope = (missed * real).mean(axis=-1) - (fooled * fake).mean(axis=-1)
-        rises = lever * by_slope + missed.mean(axis=-1) - fooled.mean(axis=-1) > 0
-        low, high = np.where(rises, bias, low), np.where(rises, high, bias)
-    force = fooled if model.gen_loss == "saturating" else 1 - fooled
-    by_mean = slope * (force * (1 + z / 2)).mean(axis=-1)
-    return model.learning_rate * model.gen_update * by_mean, model.learning_rate * model.discr_update * by_slope
-
-
-def fate(equilibrium):
-    """Say in words what becomes of a small swing about an equilibrium."""
-    largest = spectral_radius(equilibrium.linear_map)
-    if largest > 1 + 1e-9:
-        return "grows: steps overshoot"
-    if np.isnan(equilibrium.period):
-        return f"dies out without a turn to be seen, times {largest:.3f} a game"
-    return f"turns once in {np.round(equilibrium.period):.6g} games; half a turn leaves {equilibrium.kept:.0%}"
+    factors = np.linalg.eigvals(linear_map)
+    turning = factors[(factors.imag > 1e-9) & (factors.real > 0)]
+    waves = [(2 * np.pi / np.angle(factor), np.abs(factor) ** (np.pi / np.angle(factor))) for factor in turning]
+    return max((wave for wave in waves if VISIBLE < wave[1] < 1 + 1e-9), default=(np.nan, np.nan))
 
 
 # ---------------------------------------------------------------- where runs end
 
 NEAR = 0.05  # a mean objective this close to -2 log 2 is at the draw
 STALL = -0.1  # an objective above this says that D tells real from generated: the generator is stuck
-MISS = 0.25  # a generated mean this close to the data's, for half a turn, has settled
-LAST_GAMES = 50  # games whose mean objective says where a run ended
-ENDS = "lost", "stalled", "flipping", "settled", "circling", "passing", "on the way"
+LAST_GAMES = 50  # whose mean objective says where a run ended; of a run of fewer than 200, the last quarter
 HALVINGS = 5  # times at which it is asked how many seeds are at the draw: the end, half way, a quarter, ...
 
 
-def flat_games(discr_weight, period):
-    """Find the games in which D's weight w', averaged over a quarter of the period, changes its sign.
+def flat_games(slope, period):
+    """Find the games in which D's slope (games,), averaged over a quarter of the predicted period, changes its sign.
 
-    D is flat there, and the players change roles: half a turn is done. A half-turn whose swing is
-    below SEEN of the largest is lost in noise, and ends the search. discr_weight (games,) of a run;
-    period, the predicted full turn in games, or nan: then there is nothing to find.
+    Half a turn is done there. A half-turn whose swing is below VISIBLE of the largest is lost in noise, and the last.
     """
-    if not 4 <= period <= 2 * len(discr_weight):
+    if not 4 <= period <= 2 * len(slope):  # or nan
         return np.array([], int)
     window = round(period / 4)
-    total = np.cumsum([0, *discr_weight])
+    total = np.cumsum([0, *slope])
     smooth = (total[window:] - total[:-window]) / window
     changes = np.flatnonzero(np.diff(np.sign(smooth))) + 1
     swings = np.array([np.abs(half_turn).max() for half_turn in np.split(smooth, changes)])
-    seen = np.logical_and.accumulate(swings > SEEN * swings.max())
-    return changes[seen[:-1]] + window // 2
-
-
-def measured_period(turns):
-    """Measure the full turn in games from `flat_games`: the mean of whole turns, from the second flat game on.
-
-    What comes before starts far from the equilibrium, and the halves of a turn differ. nan without a whole turn.
-    """
-    whole = np.diff(turns[1::2])
-    return whole.mean() if whole.size else np.nan
-
-
-def finite_seeds(draws, history):
-    """Leave out the seeds whose runs left the finite numbers: draws and history of the others."""
-    finite = np.all([np.isfinite(values).all(axis=(0, *range(2, values.ndim))) for values in history], axis=0)
-    draws = type(draws)(*(np.compress(finite, values, axis=-2) for values in draws))
-    return draws, type(history)(*(values[:, finite] for values in history))
+    visible = np.logical_and.accumulate(swings > VISIBLE * swings.max())
+    return changes[visible[:-1]] + window // 2
 
 
 def at_draw(objective):
     """Say whether the mean objective of the last games (games, ...) is near -2 log 2: gives (...,)."""
-    return np.abs(objective[-LAST_GAMES:].mean(axis=0) - plots.DRAW) < NEAR
+    return np.abs(objective[-LAST_GAMES:].mean(axis=0) - plots.V_DRAW) < NEAR
 
 
 @np.errstate(all="ignore")
-def ending(history, x, period):
-    """Say in a word of ENDS where a run with real samples x (N,) ended, and a predicted turn of so many games, or nan.
+def ending(objective, params, x, period):
+    """Say in a word where a run on real samples x (N,) ended: the first that fits. period: games in a turn, or nan.
 
-    Lost: the numbers overflow. Stalled: D tells real from generated. Flipping: over the last turn V is worse than a
-    draw, and jumps: D oversteps. Settled: V is at the draw and the mean near the data's for half a turn. Circling:
-    the mean has passed the data's, and come back. Passing: V is at the draw while the mean goes past, for the first
-    time. On the way: none of these. A turn that is short or cannot be seen counts as LAST_GAMES.
+    Lost: numbers overflow, |V| is 100, or the mean 100 farther from m than 0 is. Stalled: D tells real from generated.
+    Flipping: over the last turn V is worse than a draw, and goes to and fro: D overshoots. Settled: at a draw, and
+    near m for half a turn. Circling: the mean has gone past m. On the way: none of these. A turn, and half of one, is
+    at least the last games. Near is a twentieth of the mean's largest error, or of the samples' std if that is more.
     """
-    objective = history.objective
-    turn, half = (slice(-round(np.fmax(games, LAST_GAMES)), None) for games in (period, period / 2))
-    miss = plots.generated_mean(history.params) - x.mean()
-    passed, jumps = np.sum(miss[1:] * miss[:-1] < 0), np.abs(np.diff(objective, prepend=objective[0]))
-    if not (np.isfinite(objective).all() and np.isfinite(history.params).all()):
+    last = min(LAST_GAMES, math.ceil(len(objective) / 4))
+    turn, half = round(np.fmax(last, period)), round(np.fmax(last, period / 2))
+    miss, level = plots.generated_mean(params) - x.mean(), objective[-last:].mean()
+    near, jumps = max(*np.abs(miss), x.std()) / 20, np.diff(objective, prepend=objective[0])[-turn:]
+    side = np.sign(miss)[np.abs(miss) > near]
+    if not max(*np.abs(objective[-last:]), *np.abs(miss[-last:]) - abs(x.mean())) < 100:
         return "lost"
-    if objective[-LAST_GAMES:].mean() > STALL:
+    if level > STALL:
         return "stalled"
-    if np.median(objective[turn]) < plots.DRAW - NEAR and np.median(jumps[turn]) > NEAR:
+    to_and_fro = np.sum(jumps[1:] * jumps[:-1] < 0) > len(jumps) / 2 and np.median(np.abs(jumps)) > NEAR
+    if to_and_fro and np.median(objective[-turn:]) < plots.V_DRAW - NEAR:
         return "flipping"
-    if at_draw(objective) and np.abs(miss[half]).max() < MISS:
+    if abs(level - plots.V_DRAW) < NEAR and np.abs(miss[-half:]).max() <= near:
         return "settled"
-    if passed > 1:
-        return "circling"
-    return "passing" if at_draw(objective) and passed else "on the way"
-
-
-def halvings(games):
-    """List the numbers of games at which a run is a 16th, an 8th, a quarter, half and all over."""
-    return sorted({max(1, games >> halving) for halving in range(HALVINGS)})
+    return "circling" if (side[1:] != side[:-1]).any() else "on the way"
 
 
 def at_draw_from(objective):
-    """Find the game from which on ten games' mean objective stays at the draw: (games, S) give (S,), nan if none."""
-    means = np.lib.stride_tricks.sliding_window_view(objective, min(10, len(objective)), axis=0).mean(axis=-1)
-    away = ~(np.abs(means - plots.DRAW) < NEAR)
-    last_away = np.where(away.any(axis=0), len(away) - np.argmax(away[::-1], axis=0), 0)
-    return np.where(last_away < len(away), last_away + 1, np.nan)
-
-
-class Outcomes(NamedTuple):
-    """Where the runs of S seeds ended: arrays (S,)."""
-
-    end: np.ndarray  # `ending`
-    params: np.ndarray  # (S, 4)
-    halvings: np.ndarray  # (S, HALVINGS at most) `at_draw` after a 16th, 8th, 4th, half, all of the run
-    draw_from: np.ndarray  # `at_draw_from`
-    gap: np.ndarray  # largest |D - 1/2| on the real samples
-    definiteness: np.ndarray  # of the last game's Hessian
-    edge: np.ndarray  # the largest learning rate at the equilibrium
-    period: np.ndarray  # games in a full turn there; nan if none can be seen
-    measured: np.ndarray  # `measured_period`
-
-
-def judge(model, draws, history):
-    """Judge the runs of several seeds that were trained together and stayed finite: their Outcomes."""
-    params, there = history.params[-1], equilibrium(model, draws.x, history.params[-1])
-    (last,), turns = run_hessians(model, draws, history, last=1), zip(history.params[..., 2].T, there.period)
-    runs = [type(history)(*run) for run in zip(*(np.moveaxis(values, 1, 0) for values in history))]
-    return Outcomes(
-        end=np.array([ending(*run) for run in zip(runs, draws.x, there.period)]),
-        params=params,
-        halvings=np.stack([at_draw(history.objective[:games]) for games in halvings(model.games)], axis=-1),
-        draw_from=at_draw_from(history.objective),
-        gap=np.abs(model.discriminator(params[:, 2:], draws.x) - 1 / 2).max(axis=-1),
-        definiteness=np.array([definiteness(values) for values in np.linalg.eigvalsh(last)]),
-        edge=there.edge,
-        period=there.period,
-        measured=np.array([measured_period(flat_games(*turn)) for turn in turns]),
-    )
+    """Find the game from which on ten games' mean objective (games,) stays at the draw, or nan."""
+    means = np.convolve(objective, np.full(10, 1 / 10), "valid") if len(objective) > 10 else objective
+    away = np.flatnonzero(np.abs(means - plots.V_DRAW) >= NEAR)
+    return next(iter(away[::-1] + 2), 1) if len(means) - 1 not in away else np.nan  # after the last that is away
 
 
 # ---------------------------------------------------------------- in words
 
-
-def require_finite(arrays, first=0):
-    """Raise FloatingPointError, naming the game, if a value of arrays (games, ...) from game `first` on overflowed."""
-    lost = np.any([~np.isfinite(values).reshape(len(values), -1).all(axis=1) for values in arrays], axis=0)
-    if lost.any():
-        words = "lower LEARNING_RATE, INIT_STD or NOISE_STD; no picture was changed"
-        raise FloatingPointError(f"lost at game {first + lost.argmax() + 1}, where numbers overflow: {words}")
-
-
-def closing_report(model, draws, history, eigenvalues, equilibrium):
+def closing_report(run):
     """List the lines that say where a run ended, and what theory says of the equilibrium nearest to that."""
-    params = history.params[-1]
-    samples = draws.x, params[0] * draws.z_gen[-1, -1] + params[1]
-    real, fake = (model.discriminator(params[2:], sample).mean() for sample in samples)
-    values, there = ", ".join(f"{value:.2g}" for value in eigenvalues[-1]), equilibrium.params
-    return [
-        f"After {model.games} games: {ending(history, draws.x, equilibrium.period)}",
-        f"  objective V                 {history.objective[-1]:.5g}, a draw is -2 log 2 = {plots.DRAW:.5g}",
-        f"  generated mean, std         {plots.generated_mean(params):.4g}, {plots.generated_std(params):.4g}",
-        f"  real samples' mean, std     {draws.x.mean():.4g}, {draws.x.std():.4g}",
-        f"  D on real, on generated     {real:.3f}, {fake:.3f}",
-        f"  gradient norms of D, G      {history.discr_gradient[-1]:.2g}, {history.gen_gradient[-1]:.2g}",
-        "Theory (README.md, part 2):",
-        f"  Hessian's eigenvalues       {values}: {definiteness(eigenvalues[-1])}",
-        f"  nearest equilibrium         w = {there[0]:.4g}, b = {there[1]:.4g}: std {plots.generated_std(there):.4g}",
-        f"  a small swing               {fate(equilibrium)}",
-        f"  largest learning rate       {equilibrium.edge:.3g}",
-    ]
+    model, history, (_, discr) = run.model, run.history, run.model.players(run.history.params[-1])
+    real, fake = (np.mean(model.discriminator(discr, samples)) for samples in run.scene(model.games, np.arange(2.0))[1])
+    mean, std = (values[-1] for values in run.moments)
+    yield f"After {model.games} games" + (f": {run.end}" if run.theory else "")
+    draw = f", a draw is -2 log 2 = {plots.V_DRAW:.5g}" * run.theory
+    yield f"  objective V                 {history.objective[-1]:.5g}{draw}"
+    yield f"  generated mean, std         {mean:.4g}, {std:.4g}"
+    yield f"  real samples' mean, std     {run.draws.x.mean():.4g}, {run.draws.x.std():.4g}"
+    yield f"  D on real, on generated     {real:.3f}, {fake:.3f}"
+    yield f"  gradient norms of D, G      {history.discr_gradient[-1]:.2g}, {history.gen_gradient[-1]:.2g}"
+    if not run.theory:
+        yield f"Left out: theory, monitor, phase plane. {type(model).__name__} does not say that its theory is known"
+    elif run.end != "lost":
+        there, values = run.equilibrium, ", ".join(f"{value:.2g}" for value in run.eigenvalues[-1])
+        w, b = there.params[:2]
+        yield "Theory (README.md, part 2):"
+        yield f"  Hessian's eigenvalues       {values}: {definiteness(run.eigenvalues[-1])}"
+        yield f"  nearest equilibrium         w = {w:.4g}, b = {b:.4g}: std {plots.generated_std(there.params):.4g}"
+        yield f"  a small swing               {run.fate}"
+        yield f"  largest learning rate       {there.edge:.3g}"
 
 
-def share(which, seeds):
+def share(count, seeds):
     """Write the share of seeds for which something holds, with its 95% interval (Wilson 1927)."""
-    low, high = stats.binomtest(int(np.sum(which)), seeds).proportion_ci(method="wilson")
-    return f"{np.sum(which) / seeds:6.1%}  [{low:.1%}, {high:.1%}]"
+    low, high = stats.binomtest(int(count), seeds).proportion_ci(method="wilson")
+    return f"{count / seeds:6.1%}  [{low:.1%}, {high:.1%}]"
 
 
-def middle(values):
-    """Write the median of some seeds' values, but nan, and the range of 90%; each is a seed's value. Or "none"."""
-    if np.isnan(values).all():
-        return "none"
-    low, median, high = np.quantile(values[~np.isnan(values)], [0.05, 0.5, 0.95], method="nearest")
-    return f"{median:.4g}  [{low:.4g}, {high:.4g}]"
-
-
-def seeds_report(model, seeds, ends, target):
-    """List the lines that say where the runs of many seeds ended, from the finite ones' Outcomes."""
-    yield f"Of {seeds} seeds after {model.games} games    share  [95% interval]"
-    end = np.append(ends.end, ["lost"] * (seeds - len(ends.end)))
-    for word in sorted({*end}, key=ENDS.index):
-        yield f"  {word:<29} {share(end == word, seeds)}"
-    for games, there in zip(halvings(model.games), ends.halvings.T):
-        yield f"  {f'V at the draw after {games}':<29} {share(there, seeds)}"
-    for word in np.unique(ends.definiteness):
-        yield f"  {'Hessian ' + word:<29} {share(ends.definiteness == word, seeds)}"
-    yield "Of the finite ones              median  [range of 90%]"
-    yield f"  generated mean                {middle(plots.generated_mean(ends.params))}, target {target.mean():g}"
-    yield f"  generated std                 {middle(plots.generated_std(ends.params))}, target {target.std():g}"
-    yield f"  best D's objective V*         {middle(plots.best_objective(target, *plots.generated_ends(ends.params)))}"
-    yield f"  largest |D - 1/2| on data     {middle(ends.gap)}"
-    yield f"  largest learning rate         {middle(ends.edge)}"
-    if np.isfinite(ends.draw_from).any():
-        yield f"  V at the draw from game       {middle(ends.draw_from)}, where it stays there"
-    if (seen := np.isfinite(ends.measured)).any():
-        errors = np.abs(ends.measured / ends.period - 1)[seen]
-        yield f"  games in a turn               {middle(ends.measured)}, theory {middle(ends.period[seen])}"
-        yield f"  within 2% of theory          {share(errors < 0.02, len(errors))} of {len(errors)} with a turn"
+def seeds_report(games, outcomes):
+    """List the lines that say where the runs of many seeds ended, from each run's `Run.outcome`."""
+    names = dict.fromkeys(name for outcome in outcomes for name in outcome if outcome[name] is not None)
+    yield f"Of {len(outcomes)} seeds after {games} games      share  [95% interval], or median  [range of 90%]"
+    for name in names:
+        values = [outcome[name] for outcome in outcomes if outcome.get(name) is not None]
+        if isinstance(values[0], str):
+            for word in sorted({*values}):
+                yield f"  {f'{name} {word}':<30} {share(values.count(word), len(outcomes))}"
+        elif isinstance(values[0], (bool, np.bool_)):
+            few = "" if len(values) == len(outcomes) else f" of {len(values)}"
+            yield f"  {name:<30} {share(sum(values), len(values))}{few}"
+        elif values := [value for value in values if np.isfinite(value)]:
+            low, median, high = np.quantile(values, [0.05, 0.5, 0.95], method="nearest")  # each is a seed's value
+            yield f"  {name:<30} {median:.4g}  [{low:.4g}, {high:.4g}]"

@@ -1,3 +1,6 @@
+"""What tests share: the scripts as processes, and the command inside this one."""
+
+import os
 import signal
 import sys
 
@@ -6,14 +9,7 @@ from processes import ROOT, start_all
 
 sys.path.insert(0, str(ROOT))
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
-
-
-def pytest_sessionstart(session):
-    """Import TensorFlow as the scripts do, before a test does, but not in the process that only hands out the tests."""
-    if hasattr(session.config, "workerinput") or not session.config.getoption("numprocesses"):
-        import hessian
-
-        hessian.own_process()
+os.environ |= {"MPLBACKEND": "agg", "TF_CPP_MIN_LOG_LEVEL": "3"}  # no window, no log lines
 
 
 @pytest.fixture(scope="session")
@@ -33,33 +29,17 @@ def images(monkeypatch, tmp_path):
 
 @pytest.fixture
 def command(monkeypatch, capfd, images):
-    """Run a command in-process with flags: its exit status (0 if it returns), stdout and stderr."""
+    """Run a command in this process: its exit status, stdout and stderr."""
     import gan
 
-    monkeypatch.setattr(sys, "argv", ["gan.py"])
+    monkeypatch.setattr(sys, "argv", ["gan.py", "--games", "no number"])  # a call reads its own arguments only
 
-    def run(*flags, model=gan.GAN, prefix="", arguments=None):
+    def run(*arguments, model=gan.GAN):
         status = 0
         try:
-            gan.main(model, arguments=flags if arguments is None else arguments, prefix=prefix)
+            gan.main(arguments, model)
         except SystemExit as ending:
             status = ending.code
-            if isinstance(status, str):  # what Python does with it at the end of a process
-                print(status, file=sys.stderr)
-                status = 1
         return status, *capfd.readouterr()
-
-    return run
-
-
-@pytest.fixture
-def trial(monkeypatch, command):
-    """Run a command that reads its settings and trains nothing: as `command`, and the (model, seed, seeds) to train."""
-
-    def run(*flags, **options):
-        found = []
-        monkeypatch.setattr("gan.run", lambda model, seed: found.append((model, seed, None)) or {})
-        monkeypatch.setattr("gan.run_seeds", lambda *settings: found.append(settings) or {})
-        return *command(*flags, **options), found
 
     return run

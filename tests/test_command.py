@@ -1,388 +1,261 @@
-"""What the command takes and refuses, and how: one line, before any work, the pictures as they were."""
+"""What the command takes, refuses and says, here and in processes of its own."""
 
 import dataclasses
-import gc
-import io
-import linecache
-import os
-import random
 import re
 import sys
-import threading
 import types
-import weakref
-from _thread import interrupt_main
 from fractions import Fraction
 
-import matplotlib
 import numpy as np
 import pytest
-from processes import KINDS, edit
+import replica
+from pictures import Humps
+from processes import EDITED, NOISY
+from scipy import stats
+from test_hessian import DRAW, ends, played
 
 import gan
-import noisy_gan
+import hessian
 import plots
 from gan import GAN
 from noisy_gan import NoisyGAN
 
+KINDS = "img_{}.gif", "summary_{}.png", "hessian_{}.png", "monitor_{}.png"  # the pictures of a run
 ALLOWED = {  # smallest, largest, and what is just too small and too large
-    "games": ("1", "1000000", "0", "1000001"),
+    "games": ("1", "100000", "0", "100001"),
     "discr-update": ("1", "1000", "0", "1001"),
     "gen-update": ("1", "1000", "-1", "1001"),
-    "num-samples": ("1", "100000", "0", "100001"),
-    "learning-rate": ("1e-300", "1e+300", "0", "1.1e300"),
-    "init-std": ("0", "1e+300", "-1e-9", "1.1e300"),
-    "noise-std": ("0", "1e+300", "-1e-9", "1e999"),
-    "target-mean": ("-1000000", "1000000", "-1000000.1", "1000000.1"),
-    "target-std": ("1e-06", "1000000", "0", "1000000.1"),
+    "num-samples": ("1", "10000", "0", "10001"),
+    "learning-rate": ("1e-06", "10", "0.9e-6", "10.1"),
+    "init-std": ("0", "100", "-1e-9", "100.1"),
+    "noise-std": ("0", "100", "-1e-9", "1e999"),
+    "target-mean": ("-100", "100", "-100.1", "100.1"),
+    "target-std": ("0.01", "100", "0", "100.1"),
     "seed": ("0", "4294967295", "-1", "4294967296"),
-    "seeds": ("1", "10000", "0", "10001"),
+    "seeds": ("1", "1000", "-1", "1001"),
 }
-WORDS = ["", "nan", "inf", "-inf", "True", "None", "many", "1\n2", "0x10", "1j", "9" * 5000]
-CONSTANTS = [None, True, [5], (1, 1), {}, 1j, "many", Fraction(1, 3), np.ones(2), object, 10**400]
-NUMBERS = [field.name.upper() for field in dataclasses.fields(GAN) if field.name != "gen_loss"] + ["SEED"]
+WHOLE = {"games", "discr-update", "gen-update", "num-samples", "seed", "seeds"}
+CONSTANTS = [None, [5], {}, 1j, "many", Fraction(1, 3), object, float("nan")]
 
 
-def noisy(trial, *flags):
-    return trial("--games=40", "--discr-update=1", *flags, model=NoisyGAN, prefix="noisy_")
+class Stop(Exception):
+    """Ends a command where it would train."""
 
 
-def refusal(found):
-    """Return the one line that a trial wrote, which refused its settings."""
-    status, out, err, trained = found
-    assert (status, out, trained, err.count("\n")) == (2, "", [], 1)
-    return err
+def settings_of(*arguments, kind=GAN):
+    """Read what a command would train, by name."""
+
+    def draw(self, seed):
+        raise Stop(vars(self) | {"seed": int(seed)})
+
+    with pytest.raises(Stop) as stop:
+        gan.main(arguments, type(kind.__name__, (kind,), {"draw": draw}))
+    return stop.value.args[0]
+
+
+def assert_refused(found, *words):
+    """Require that a command ended in one line with some words."""
+    status, out, err = found
+    assert (status, out, err.count("\n")) == (2, "", 1), found
+    assert err.startswith("gan.py: ")
+    assert all(word in err for word in words), (words, err)
 
 
 @pytest.mark.parametrize("flag", ALLOWED)
-def test_limits(trial, images, flag):
-    """The smallest and the largest are taken as they are; what lies outside, or is no such number, is refused.
-
-    The class refuses the same in the same words.
-    """
-    name, (*inside, small, large) = flag.replace("-", "_"), ALLOWED[flag]
-    for value in inside:
-        status, _, err, ((model, seed, seeds),) = noisy(trial, f"--{flag}={value}")
-        settings = vars(model) | {"seed": seed, "seeds": seeds}
-        assert (status, err, settings[name]) == (0, "", float(value))
-    whole = [] if "std" in flag or flag in ("learning-rate", "target-mean") else ["1.5", "1e-1"]
-    os.rmdir(images)
-    for value in [small, large, *WORDS, *whole]:
-        err = refusal(noisy(trial, f"--{flag}={value}"))
-        for word in (f"--{flag}: must be a {'whole ' * bool(whole)}number from {inside[0]}", f"to {inside[1]}"):
-            assert word in err.replace(".0", "")
-        assert len(err) < 200
-        assert not images.exists()
-        if "seed" not in flag:
-            with pytest.raises(ValueError, match=f"^{name} must be") as error:
-                dataclasses.replace(NoisyGAN(40, 1, 1), **{name: value})
-            assert err.endswith(f": {str(error.value).removeprefix(name)[1:]}\n")
-
-
-@pytest.mark.parametrize("name", NUMBERS)
-def test_bad_and_missing_constants_are_refused_as_flags_are(trial, images, monkeypatch, name):
-    words = f"--{name.lower().replace('_', '-')}: must be"
-    for value in CONSTANTS:
-        monkeypatch.setattr(gan, name, value)
-        assert words in refusal(trial())
-    monkeypatch.delattr(gan, name)
-    assert re.search(f"{words} .*missing", refusal(trial()))
+def test_limits_of_flags_constants_and_classes(command, images, monkeypatch, flag):
+    """The ends are taken, and told by --help; what is beyond, no such number, or missing, is named."""
+    (small, large, *outside), name = ALLOWED[flag], flag.upper().replace("-", "_")
+    words = f"{name} must be a {'whole ' * (flag in WHOLE)}number from ", f" to {large}, not "
+    told = " ".join(command("--help", model=NoisyGAN)[1].split())
+    assert flag == "seeds" or re.search(rf"--{flag} [^:]*[a-z]: from {small} to {large}\b", told)
+    for value in (small, large):
+        found = settings_of("--games=40", "--discr-update=1", f"--{flag}={value}", kind=NoisyGAN)
+        if flag != "seeds":
+            assert repr(found[name.lower()]) == repr((int if flag in WHOLE else float)(value))
+    for value in (*outside, "", "nan", "inf", "many", "1\n2", "0x10", *["1.5", "1e-1"] * (flag in WHOLE)):
+        found = command("--games=40", "--discr-update=1", f"--{flag}={value}", model=NoisyGAN)
+        assert_refused(found, *(words if value in outside else [flag if f"--{flag}" in found[2] else name]))
+    other, usual = "--games=40" if flag != "games" else "--seed=0", NoisyGAN.constants
+    for value in [*map(float, outside), *CONSTANTS, *[1.5] * (flag in WHOLE)] * (flag != "seeds"):
+        monkeypatch.setattr(NoisyGAN, "constants", usual | {name: value})
+        assert_refused(command(other, model=NoisyGAN), *words)
+        if flag != "seed":
+            with pytest.raises(ValueError, match=f"^{re.escape(words[0])}.*{re.escape(words[1])}"):
+                dataclasses.replace(NoisyGAN(40, 1, 1), **{name.lower(): value})
+    if flag != "seeds":
+        monkeypatch.setattr(NoisyGAN, "constants", {key: value for key, value in usual.items() if key != name})
+        assert_refused(command(other, model=NoisyGAN), words[0])
     assert not images.exists()
 
 
-IN_A_NOTEBOOK = ["--games", 1500, "--target-mean", -10], "--target-mean -10 --games 1500", "--target-mean=-10  --seed=0"
-
-
-@pytest.mark.parametrize("arguments", [["--target-mean", "-1e1"], ["--target-mean", "-.1e2"], *IN_A_NOTEBOOK])
-def test_arguments_as_people_write_them(trial, arguments):
-    """Negative numbers; in a notebook numbers as they are, or one text."""
-    ((model, *_),) = trial(arguments=arguments)[3]
-    assert model == GAN(1500, 1, 1, target_mean=-10)
-
-
-@pytest.mark.parametrize("given", ["7", "7.0", "0.7e1", " 7 ", 7, 7.0, np.int64(7), np.float32(7), "+7"])
-def test_whole_numbers_as_people_write_them_and_negative_zero(trial, given):
-    for model in (GAN(given, 1, 1), trial("--games", given)[3][0][0], trial(f"--games={given}")[3][0][0]):
-        assert repr(model) == repr(GAN(7, 1, 1))
-    for zero in ("-0", "-0.0"):
-        ((model, _, _),) = noisy(trial, f"--init-std={zero}", f"--noise-std={zero}")[3]
-        assert str(model.init_std) == str(model.noise_std) == "0.0"
-
-
-@pytest.mark.parametrize("value", ["", "Saturating", "wasserstein", 0, None, True])
-def test_unknown_losses_are_refused(trial, monkeypatch, value):
-    monkeypatch.setattr(noisy_gan, "GEN_LOSS", value)
-    for flags in ([], ["--gen-loss=" + str(value)]):
-        assert "--gen-loss: must be saturating or non-saturating, not" in refusal(noisy(trial, *flags))
-    with pytest.raises(ValueError, match=r"^gen_loss must be saturating or non-saturating, not"):
-        GAN(5, 1, 1, gen_loss=value)
-
-
-BAD = ["--games"], ["--no-such-flag"], ["40"], ["-1"], ["--games", "1000000", "--gen-update", "1000"]
-
-
-@pytest.mark.parametrize("flags", [*BAD, ["--noise-std", "1"], ["--explore", "--seeds", "3"]])
-def test_other_bad_flags_are_one_line(trial, images, flags):
-    assert refusal(trial(*flags)).startswith("gan.py: ")
+def test_bad_losses_bad_flags_and_too_much_memory(command, images):
+    for value in ("", "Saturating", "None"):
+        assert_refused(command("--gen-loss=" + value), "saturating or non-saturating or middle", repr(value))
+        with pytest.raises(ValueError, match="GEN_LOSS must be saturating or non-saturating or middle, not"):
+            GAN(5, 1, 1, gen_loss=value)
+    for flags in (["--games"], ["--no-such-flag"], ["40"], ["-1"], ["--noise-std=1"]):
+        assert_refused(command(*flags))
+    flags = "--gen-loss=middle", "--games=100000", "--num-samples"
+    assert_refused(command(*flags, 51), "GAMES * NUM_SAMPLES * (GEN_UPDATE + 1) must be at most 10000000")
+    assert settings_of(*flags, 50)["num_samples"] == 50
     assert not images.exists()
-
-
-def test_constants_reach_the_model(trial, monkeypatch):
-    """noisy_gan.py's own go before those of gan.py."""
-    assert trial()[3] == [(GAN(1500, 1, 1), 0, None)]
-    assert trial(model=NoisyGAN)[3] == [(NoisyGAN(500, 50, 1), 0, None)]
-    theirs = {"GAMES": 7, "LEARNING_RATE": 1, "TARGET_STD": np.float64(2.5), "GEN_LOSS": "non-saturating"}
-    for module, constants in ((gan, theirs), (noisy_gan, {"GAMES": np.int64(9), "NOISE_STD": 0.3})):
-        for name, value in constants.items():
-            monkeypatch.setattr(module, name, value)
-    changed = {"learning_rate": 1.0, "target_std": 2.5}
-    assert trial("--seed=5")[3] == [(GAN(7, 1, 1, gen_loss="non-saturating", **changed), 5, None)]
-    expected = NoisyGAN(9, 50, 1, gen_loss="saturating", noise_std=0.3, **changed)
-    assert trial(model=NoisyGAN)[3] == [(expected, 0, None)]
-
-
-@pytest.mark.parametrize("line", ["GAMES = 7", "GAMES = 7 # a share of 50% (or 100%)", "GAMES = 7  # für Zoë"])
-@pytest.mark.usefixtures("images")
-def test_a_constant_may_lose_its_comment(tmp_path, monkeypatch, capsys, line):
-    """Whoever edits a line may write it anew, in an encoding of his own; --help shows it as it is."""
-    text = "# -*- coding: latin-1 -*-\n" + edit("gan.py", {}).replace("GAMES = 1500", line + "  #")
-    (tmp_path / "edited.py").write_text(text, encoding="latin-1")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "edited", raising=False)
-    import edited
-
-    monkeypatch.setattr(edited, "run", lambda model, seed: print(f"{model.games} games") or {})
-    edited.main(edited.GAN)
-    assert "7 games" in capsys.readouterr().out
-    with pytest.raises(SystemExit, match="0"):
-        edited.main(edited.GAN, ["--help"])
-    assert f"\n{line}  #" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("model", [GAN, NoisyGAN])
-def test_bound_of_memory_for_the_command_and_for_the_class(trial, model):
-    assert trial("--games=500", "--num-samples=50000", model=model)[0] == 0
-    assert refusal(trial("--games=500", "--num-samples=50001", model=model)).count("50000000") == 1
-    with pytest.raises(ValueError, match=r"num_samples.* at most 50000000"):
-        model(500, 1, 1, num_samples=50_001)
-
-
-def test_help_shows_the_constants_and_the_limits(command, images):
-    """Each script's own, as they stand in it: settings with their meaning, noisy_gan.py's before those of gan.py."""
-    status, out, err = command("--help", model=NoisyGAN)
-    assert (status, err) == (0, "")
-    lines = out.splitlines()
-    helps = {line.split()[0]: line.replace(".0", "") for line in lines if line.startswith("  --")}
-    for flag, (low, high, *_) in ALLOWED.items():
-        assert f" number from {low} to {high}" in helps[f"--{flag}"]
-    assert "saturating or non-saturating" in helps["--gen-loss"]
-    shown = [line for line in lines if line[:1].isupper() and " = " in line and "  # " in line]
-    written = (edit("noisy_gan.py", {}) + edit("gan.py", {})).splitlines()
-    names = {*ALLOWED, "gen-loss"}
-    assert shown == [line for line in written if line.partition(" = ")[0].replace("_", "-").lower() in names]
-    assert len(shown) == 15
-    assert lines.index("What is not set above, gan.py sets:") in range(lines.index(shown[4]), lines.index(shown[5]))
-    assert not images.exists()
-
-
-def test_a_variant_has_pictures_of_its_own_name_and_fields_that_are_no_flags(images):
-    @dataclasses.dataclass(frozen=True)
-    class Variant(NoisyGAN):
-        factor: float = 2.0
-
-    for prefix, name in ((None, "Variant_3_1_1"), ("", "3_1_1")):
-        gan.main(Variant, ["--games", 3, "--discr-update", 1], prefix)
-        assert {path.name for path in images.iterdir()} >= {kind.format(name) for kind in KINDS}
 
 
 def test_names_of_files_tell_all_settings_that_differ():
-    """Equal settings share a name, and no others do; what is as in the README is left out."""
-    chance = random.Random(0)
-    numbers = [0.1, 1.0, 0.25, 1e-300, 1e150, 3.0, 10.0, 11.0, 1.1]
-    choices = {
-        "games": [1, 11, 111], "discr_update": [1, 11], "gen_update": [1, 11],
-        "num_samples": [10, 1, 100], "learning_rate": numbers, "init_std": [0.0, *numbers], "noise_std": numbers,
-        "gen_loss": ["saturating", "non-saturating"], "target_mean": [5.0, -5.0, 0.5], "target_std": [1.0, 11.0],
-    }  # fmt: skip
-
-    def settings():
-        model = {name: chance.choice(values[: chance.choice([1, 1, 9])]) for name, values in choices.items()}
-        noise = model.pop("noise_std")
-        return chance.choice([GAN(**model), NoisyGAN(**model, noise_std=noise)]), chance.choice([0, 0, 1, 11])
-
-    def name(model, seed, seeds=None):
-        return gan.file_name("noisy_" * isinstance(model, NoisyGAN), model, seed, seeds)
-
-    runs = [settings() for _ in range(20_000)]
-    assert len({name(*run) for run in runs}) == len(set(runs)) > 5000
-    some, others = ({name(*run, seeds) for run in runs[:5000] for seeds in pair} for pair in ((3, 100), (30, 99)))
-    assert some.isdisjoint(others)
-    assert name(GAN(1500, 1, 1), 0) == name(GAN(1500, 1, 1), 0, 100) == "1500_1_1"
-    assert name(GAN(500, 50, 1, gen_loss="non-saturating"), 0) == "500_50_1_nonsaturating"
-    assert name(NoisyGAN(500, 50, 1, noise_std=0.3), 7) == "noisy_500_50_1_noise-std0.3_seed7"
-    assert name(GAN(500, 1, 50, init_std=2.0, num_samples=20), 0, 5) == "500_1_50_num-samples20_init-std2_seeds5"
+    """What is as in the README is left out."""
+    rng = np.random.default_rng(0)
+    one, other = (replica.settings(rng, noise_std=rng.random(), gen_loss=loss) for loss in ("middle", "saturating"))
+    mixed = [NoisyGAN(**one | {name: value}) for name, value in other.items() if value != one[name]]
+    mixed += [NoisyGAN(**one)]
+    mixed += [NoisyGAN(**one | {name: one[name] * (1 + 1e-9)}) for name in ("learning_rate", "noise_std")]
+    names = [gan.file_name(model, 3, 0) for model in mixed]
+    names += [gan.file_name(mixed[0], *rest) for rest in ((1234567, 0), (1234568, 0), (0, 3), (3, 5), (0, 30))]
+    assert len({*names}) == len(names) >= 14
+    model = GAN(500, 1, 50, init_std=2.0, num_samples=20, gen_loss="non-saturating")
+    assert gan.file_name(model, 0, 1000) == "500_1_50_num-samples20_init-std2_non-saturating"
 
 
-@pytest.mark.parametrize("flags", [["--learning-rate=1e200"], ["--noise-std=1e300"]])
-def test_overflow_is_one_line_and_keeps_the_pictures(command, images, flags):
-    """It names what is too large: the noise, where it is that."""
-    images.mkdir()
-    (images / "old.png").write_bytes(b"old")
-    status, _, err = command("--games=20", "--discr-update=1", *flags, model=NoisyGAN)
-    assert (status, err.count("\n")) == (1, 1), err
-    assert "at game " in err
-    assert flags[0][2:].partition("=")[0].replace("-", "_").upper() in err
-    assert [path.name for path in images.iterdir()] == ["old.png"]
+@dataclasses.dataclass(frozen=True)
+class Fragile(GAN):
+    """Some of its seeds overflow."""
+
+    theory = True
+
+    def draw(self, seed):
+        draws = super().draw(seed)
+        return draws._replace(params=draws.params * (1e200 if seed in (4, 8) else 1))
 
 
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("std", ["1e150", "1e200"])
-def test_enormous_numbers_are_written_short(command, monkeypatch, std):
-    monkeypatch.setattr(plots, "gif", lambda picture: b"")  # it takes longest
-    status, out, err = command("--games=20", f"--init-std={std}")
-    assert (status, err) == (0, "")
-    assert max(map(len, out.splitlines()[:-1])) < 120  # the last line names files
+def wilson(count, n):
+    low, high = stats.binomtest(int(count), n).proportion_ci(method="wilson")
+    return f"{count / n:.1%}  [{low:.1%}, {high:.1%}]"
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError, ValueError, OverflowError, KeyError, AssertionError])
-def test_programming_errors_are_not_hidden(command, monkeypatch, error):
-    def run(model, seed):
-        raise error("a fault of the program")
+def judge(run):
+    """What a report of many seeds says of a run."""
+    if run.lost:
+        return {"ends lost": True}
+    params, v, theirs, flat = run.history.params, run.history.objective, run.equilibrium.period, run.flat_games
+    near = [abs(v[start : start + 10].mean() - DRAW) < 0.05 for start in range(len(v) - 9)]
+    (w, b, a, c), x = params[-1], run.draws.x
+    turn = np.mean([late - early for early, late in zip(flat[1::2], flat[3::2])] or [np.nan])
+    matrix = replica.hessian(params[-1], *replica.sample(run.draws, len(v) - 1))
+    return {
+        f"ends {ends(v, params[:, 0] / 2 + params[:, 1] - x.mean(), x.mean(), x.std(), theirs)}": True,
+        **{f"V at the draw after {n}": abs(v[:n][-50:].mean() - DRAW) < 0.05 for n in (50, 100, 200, 400, 800)},
+        f"Hessian {hessian.definiteness(np.linalg.eigvalsh(matrix))}": True,
+        "turn within 2% of theory": None if np.isnan(turn) else abs(turn - theirs) < 0.02 * theirs,
+        "objective V": v[-1],
+        "generated mean": w / 2 + b,
+        "generated std": abs(w) / 12**0.5,
+        "best D's objective V*": plots.best_objective(run.target, params[-1]),
+        "largest |D - 1/2| on data": np.abs(replica.sigmoid(a * x + c) - 0.5).max(),
+        "largest learning rate": run.equilibrium.edge,
+        "V at the draw from game": len(near) - near[::-1].index(False) + 1 if near[-1] else np.nan,
+        "games in a turn": turn,
+        "games in a turn by theory": theirs,
+    }
 
-    monkeypatch.setattr(gan, "run", run)
+
+def test_many_seeds_are_judged_and_counted(command, images, monkeypatch):
+    """Also those that are lost."""
+    judged = [judge(played(Fragile(800, 1, 1, target_mean=2), seed)) for seed in range(3, 12)]
+    expected = {}
+    for name in {name for one in judged for name in one}:
+        values = sorted(one[name] for one in judged if one.get(name) is not None and one[name] == one[name])
+        if name.startswith(("ends", "Hessian")):
+            expected[name] = wilson(len(values), 9)
+        elif values and isinstance(values[0], (bool, np.bool_)):
+            expected[name] = wilson(sum(values), len(values)) + f" of {len(values)}"
+        elif values:
+            low, middle, high = (values[round(share * (len(values) - 1))] for share in (0.05, 0.5, 0.95))
+            expected[name] = f"{middle:.4g}  [{low:.4g}, {high:.4g}]"
+    name = "seeds_fragile_800_1_1_target-mean2_seed3_seeds9.png"
+    for most, parts in ((gan.MOST_NUMBERS, ["3 to 11"]), (5 * 800 * 10, ["3 to 7", "8 to 11"])):
+        monkeypatch.setattr(gan, "MOST_NUMBERS", most)
+        status, out, err = command("--games=800", "--target-mean=2", "--seed=3", "--seeds=9", model=Fragile)
+        progress, report = out.split("Of 9 seeds after 800 games ")
+        assert (status, progress.splitlines(), err) == (0, [f"seeds {part}: 800 games" for part in parts], "")
+        _, *lines, saved = report.splitlines()
+        assert dict(re.split(" {2,}", line.strip(), maxsplit=1) for line in lines) == expected
+        assert [saved, *(path.name for path in images.iterdir())] == [f"Saved in img/: {name}", name]
+
+
+@pytest.mark.parametrize("error", [KeyError, ValueError, AssertionError])
+def test_overflow_is_told_and_a_programming_error_raised(command, images, error):
+    class Broken(GAN):
+        def objective(self, discr, real, fake):
+            raise error("a fault of the program")
+
     with pytest.raises(error, match="a fault of the program"):
-        command()
+        command("--games=20", model=Broken)
+    assert_refused(command("--games=20", "--seed=4", model=Fragile), "game 1", "LEARNING_RATE", "INIT_STD")
+    assert not images.exists()
 
 
-@pytest.mark.parametrize("place", ["file", "nowhere", "read-only"])
-def test_folder_that_cannot_be_written_is_told_before_training(trial, images, monkeypatch, place):
-    if place == "file":
-        images.write_bytes(b"not a folder")
-    elif place == "nowhere":
-        monkeypatch.setattr(plots, "IMAGES", images / "missing" / "img")
-    else:
-        images.mkdir(mode=0o555)
-        if os.access(images, os.W_OK):  # as root, who may always
-            monkeypatch.setattr(os, "access", lambda path, mode: False)
-    status, out, err, trained = trial()
-    assert (status, out.strip(), err.count("\n"), trained) == (1, "", 1, [])
-    assert "img" in err
+def test_a_variant_gets_its_pictures_and_no_theory(command, images):
+    @dataclasses.dataclass(frozen=True)
+    class ShapedGAN(Humps):
+        power: float = 1.0
+
+        def generator(self, gen, z):
+            return super().generator(gen, z**self.power)
+
+    words = "theory|draw|turn|Hessian|equilibri|swing|\\brate|lost|stalled|flipping|settled|circling|on the way"
+    for flags, lines, made in (([], 1, {*KINDS[:2]}), (["--seeds=3"], 0, {*KINDS[:2], "seeds_{}_seeds3.png"})):
+        status, out, err = command("--games=20", "--power=2", *flags, model=ShapedGAN)
+        assert (status, err, "objective V" in out) == (0, "", True)
+        assert {path.name for path in images.iterdir()} == {kind.format("shaped_20_1_1_power2") for kind in made}
+        rest, left = re.subn(r"^Left out: .*ShapedGAN.*$", "", out, flags=re.MULTILINE)
+        assert (left, re.findall(words, rest)) == (lines, [])
 
 
-class Stream(io.StringIO):
-    """The standard output of a notebook or of IDLE: no descriptor, no encoding."""
-
-    def write(self, text):
-        self.heard(text)
-        return super().write(text)
-
-
-@pytest.fixture
-def execute(images, monkeypatch):
-    """Execute a script's text, with some constants edited, in a namespace of its own; gives what it prints.
-
-    at: "cell" of a notebook or an editor's window, "runner" (pdb, runpy) or "idle".
-    """
-
-    monkeypatch.setattr(plots, "gif", lambda *given: b"")  # it takes longest
-
-    def run(at, script, *flags, heard=len, **constants):
-        stream = Stream()
-        stream.heard = heard
-        monkeypatch.setattr(sys, "stdout", stream)
-        text, name, module = edit(script, constants), f"<{at} {script}>", types.ModuleType("__main__")
-        monkeypatch.setitem(linecache.cache, name, (len(text), None, text.splitlines(True), name))
-        monkeypatch.setattr(sys, "argv", ["kernel.py" if at == "cell" else script, *flags])
-        monkeypatch.setattr(sys, "ps1", "In : ", raising=False)
-        if at != "cell":
-            monkeypatch.delattr(sys, "ps1")
-        if at != "runner":
-            monkeypatch.setitem(sys.modules, "__main__", module)
-        exec(compile(text, name, "exec"), vars(module))
-        return stream
-
-    yield run
-    gc.unfreeze()
+def test_a_notebook_gets_pictures_and_exceptions(command, images, monkeypatch):
+    shown, modules = [], [types.ModuleType(name) for name in ("IPython", "IPython.display")]
+    shell, display = modules
+    display.Image, display.display = lambda data: data, lambda *images: shown.extend(images)
+    for module in modules:
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    for there, few in ((None, []), (object(), [kind.format("noisy_20_1_1") for kind in KINDS[:2]])):
+        shell.get_ipython = lambda there=there: there
+        status, out, _ = command("--games", 20, "--discr-update", 1, model=NoisyGAN)
+        assert (status, "After 20 games: " in out) == (0, True)
+        assert shown == [(images / name).read_bytes() for name in few]
+    for arguments in (["--games", 0], ["--gamez", 3], ["--gen-loss=x"]):
+        with pytest.raises(ValueError, match=r"(?i)gam|loss"):
+            gan.main(arguments)
+    with pytest.raises(FloatingPointError, match="overflow"):
+        gan.main(["--games=20", "--seed=4"], Fragile)
 
 
-def test_a_script_as_a_cell_trains_its_constants(execute, images):
-    """Again and again, the second script after the first; the kernel's process stays as it was."""
-    owned, names = types.ModuleType("owned"), set()
-    owned.itself = owned  # so that only the collector can take it away
-    for script, prefix, *flags in (("gan.py", "", "-f", "k.json"), ("noisy_gan.py", "noisy_", "--f=k"), ("gan.py", "")):
-        execute("cell", script, *flags, GAMES=20, DISCR_UPDATE=2)
-        names |= {kind.format(f"{prefix}20_2_1") for kind in KINDS}
-        assert {path.name for path in images.iterdir()} == names
-    gone = weakref.ref(owned)
-    del owned
-    gc.collect()
-    assert (gone(), gc.isenabled()) == (None, True)
+def test_a_folder_that_cannot_be_written_is_one_line(command, images):
+    images.write_bytes(b"not a folder")
+    status, out, err = command("--games=20", "--discr-update=1", model=NoisyGAN)
+    assert (status, err.count("\n"), "img" in err, "Saved" in out) == (2, 1, True, False)
 
 
-@pytest.mark.parametrize("prefix", ["", "noisy_"])
-def test_a_script_in_a_runner_trains_its_constants(execute, images, capsys, prefix):
-    """A runner, such as a profiler, whose own module stays __main__."""
-    out = execute("runner", f"{prefix}gan.py", "--init-std=0.5", GAMES=20, DISCR_UPDATE=2)
-    assert {path.name for path in images.iterdir()} == {kind.format(f"{prefix}20_2_1_init-std0.5") for kind in KINDS}
-    assert "After 20 games: " in out.getvalue()
-    assert gc.isenabled()
-    with pytest.raises(SystemExit, match=r"^2$"):
-        execute("runner", f"{prefix}gan.py", GEN_LOSS="'bad'")
-    err = capsys.readouterr().err
-    assert (err.count("\n"), err.count("gen-loss: must be saturating")) == (1, 1)
+RUNS = ("edited", EDITED, GAN, "45_1_1_target-mean-3"), ("noisy", NOISY, NoisyGAN, "noisy_60_2_3_noise-std0.5")
 
 
-def test_interrupt_in_idle(execute, images):
-    """It comes from another thread, by way of Python's handler: SIG_DFL in its place would hear nothing."""
-    heard = []
-
-    def press(line):
-        if "game " in line:
-            heard.append(line)
-            interrupt_main()
-
-    with pytest.raises(SystemExit, match=r"^gan\.py: stopped$"):
-        execute("idle", "gan.py", heard=press, GAMES=20)
-    assert (len(heard), [*images.iterdir()]) == (1, [])
-
-
-def test_threads_leave_the_settings_of_matplotlib(monkeypatch):
-    """The second thread comes while the first draws, and stays longer."""
-    monkeypatch.setitem(matplotlib.rcParams, "lines.linewidth", 7)
-    before, inside, came = dict(matplotlib.rcParams), threading.Event(), threading.Event()
-
-    def second():
-        inside.wait()
-        with plots.style():
-            came.set()
-            first_is_done.wait(0.3)
-
-    first_is_done, thread = threading.Event(), threading.Thread(target=second)
-    thread.start()
-    with plots.style():
-        inside.set()
-        came.wait(0.3)
-    first_is_done.set()
-    thread.join()
-    assert dict(matplotlib.rcParams) == before
+@pytest.mark.parametrize(("run", "constants", "model", "name"), RUNS)
+def test_edited_constants_give_what_flags_give(script_run, command, images, run, constants, model, name):
+    """Byte for byte."""
+    status, out, err, made = script_run(run)
+    assert (status, err, {*made}) == (0, "", {kind.format(name) for kind in KINDS})
+    flags = [f"--{name.lower().replace('_', '-')}={value}" for name, value in constants.items()]
+    assert command(*flags, model=model) == (0, out, "")
+    assert {path.name: path.read_bytes() for path in images.iterdir()} == made
+    found, last = dict(re.findall(r"^game +(\d+) +objective +(\S+)$", out, re.MULTILINE)), str(constants["GAMES"])
+    assert {"1", "20", "40", last} <= {*found}
+    assert re.search(rf"^After {last} games: [a-z ]+\n +objective V +{found[last]},", out, re.MULTILINE)
+    assert {*out.splitlines()[-1].removeprefix("Saved in img/: ").split(", ")} == {*made}
 
 
-def test_target_is_followed(command, monkeypatch, images):
-    """By what is drawn, and by the target that every picture and report gets."""
-    targets = []
-
-    def watch(name, place):
-        figure = getattr(plots, name)
-        monkeypatch.setattr(plots, name, lambda *given: targets.append(given[place]) or figure(*given))
-
-    monkeypatch.setattr(plots, "gif", lambda picture: b"")  # it takes longest
-    watch("Portrait", 2)
-    watch("monitor_figure", 1)
-    watch("seeds_figure", 4)
-    flags = "--games=20", "--target-mean=-3", "--target-std=2"
-    assert command(*flags)[0] == 0
-    status, out, _ = command(*flags, "--seeds=2")
-    assert (status, [(target.mean(), target.std()) for target in targets]) == (0, [(-3, 2)] * 3)
-    assert out.count(", target -3") == out.count(", target 2") == 1
-    names = {kind.format("20_1_1_target-mean-3_target-std2") for kind in KINDS}
-    assert {path.name for path in images.iterdir()} == names | {"seeds_20_1_1_target-mean-3_target-std2_seeds2.png"}
+def test_picture_of_theory_interrupt_and_import(script_run):
+    status, out, err, made = script_run("theory")
+    assert (status, out, err, [*made]) == (0, "Saved in img/: theory.png\n", "", ["theory.png"])
+    status, out, err, made = script_run("interrupted")
+    assert (status != 0, out, made, err.count("Traceback")) == (True, "", {}, 1), err
+    assert err.endswith("KeyboardInterrupt\n")
+    status, out, err, _ = script_run("importing")
+    assert (status, out) == (0, ""), err

@@ -1,169 +1,112 @@
-"""The README shows the pictures that its own commands make, leads where it says, and is no longer than agreed."""
+"""README.md keeps its length, leads where it says, and shows what the scripts make."""
 
+import contextlib
 import io
 import re
 import shlex
 import shutil
 import subprocess
-import sys
-from functools import partial
 
-import matplotlib as mpl
-import numpy as np
-import PIL
 import pytest
-from PIL import Image, ImageSequence
-from processes import ROOT
-from trained import README, code_blocks, read_command, rounds_to
+from measure import README, changed
 
 import gan
 import hessian
-import noisy_gan
 import plots
+from noisy_gan import NoisyGAN
 
-pytest_plugins = ["seeds"]
-WORDS = {1: 2000, 2: 1800, 3: 900, 4: 1700, 5: 600}  # at most, by parts
-(BLOCK,) = (text.splitlines() for text in code_blocks(README.read_text(), "sh") if "python plots.py\n" in text)
-MADE_WITH = "3.11.2", "13.0.0"  # Matplotlib, Pillow
-ROUNDING, REDRAWN = 1e-4, 0.03  # share of pixels that another processor, and that other versions, may change
+TEXT, ROOT = README.read_text(encoding="utf-8"), README.parent
+PROSE = " ".join(TEXT.split())
+MOST_WORDS = {"Part 1": 2200, "Part 2": 1500, "Part 3": 700, "Part 4": 1700, "Part 5": 700}  # questions: of part 1
+SHOWN = re.findall(r"!\[[^]]+\]\(img/([\w.-]+)\)", TEXT)
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def test_length():
+    parts = re.split(r"^## (?=Part)", TEXT, flags=re.MULTILINE)[1:]
+    assert [part[:6] for part in parts] == list(MOST_WORDS)
+    assert [part[:6] for part in parts if len(part.split()) > MOST_WORDS[part[:6]]] == []
+    assert len(TEXT.split()) <= 6800
+
+
+def test_links():
+    """Anchors are headings; files and methods exist; no path is of one machine."""
+    slug = lambda heading: re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+    headings = re.findall(r"^(#+) (.*)$", re.sub(r"^```.*?^```$", "", TEXT, flags=re.M | re.S), re.MULTILINE)
+    slugs = [slug(words) for _, words in headings]
+    assert len({*slugs}) == len(slugs)
+    targets = re.findall(r"\]\(([^)\s]+)\)", TEXT)
+    anchors = [target[1:] for target in targets if target[0] == "#"]
+    assert {*anchors} <= {*slugs}
+    chapters = [slug(words) for level, words in headings if level == "##"]
+    assert anchors[: len(chapters)] == chapters
+    files = {target for target in targets if not target.startswith(("#", "https://"))}
+    files |= set(re.findall(r"\b(?:tests/)?(?:\w+\.py|requirements\.txt)\b", TEXT))
+    assert [name for name in files if not (ROOT / name).exists()] == []
+    assert all(hasattr(gan.GAN, name) for name in re.findall(r"`GAN\.(\w+)`", TEXT))
+    assert not re.search(r"/(?:home|root|tmp|work|Users)/", TEXT)
+
+
+def test_two_commands():
+    """They differ in what is installed and run; .ci/run takes the second."""
+    line = "python3 -m venv .venv && .venv/bin/pip install -r {} && .venv/bin/python {}\n"
+    two = line.format("requirements.txt", "gan.py"), line.format("tests/requirements.txt", "-m pytest tests")
+    assert blocks("bash") == [*two]
+    assert TEXT.count("-m pytest tests") == 1
+
+
+def test_settings_limits_and_words():
+    """After a block of constants comes its run's picture; limits, versions and words are the scripts'."""
+    pattern = r"```python\n((?:[A-Z_]+ = [\d.]+\n)+)```.*?!\[[^]]+\]\(img/[a-z]+_([\w-]+)\.\w+\)"
+    kinds = gan.GAN, gan.GAN, gan.GAN, NoisyGAN
+    for kind, (block, name) in zip(kinds, re.findall(pattern, TEXT, re.DOTALL), strict=True):
+        constants = {name: float(value) for name, value in re.findall(r"(\w+) = (\S+)", block)}
+        assert gan.file_name(kind(**{name.lower(): value for name, value in constants.items()}), 0, 0) == name
+        if name in ("1500_1_1", "noisy_500_50_1"):
+            assert constants.items() <= kind.constants.items()
+    low, high = re.search(r"TensorFlow 2\.(\d+) to 2\.(\d+) will do", TEXT).groups()
+    assert f"tensorflow>=2.{low},<2.{int(high) + 1}\n" in (ROOT / "requirements.txt").read_text()
+    assert f"so {gan.LIMITS['games'][1]:,} is the most" in PROSE
+    assert f"over the last {hessian.LAST_GAMES} games, is within {hessian.NEAR} of" in PROSE
+    assert f"over the last games, is above {hessian.STALL};" in PROSE
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """The pictures that the block's commands make, name to bytes."""
-    mains = {"gan.py": partial(gan.main, gan.GAN), "plots.py": plots.main}
-    mains["noisy_gan.py"] = partial(gan.main, noisy_gan.NoisyGAN, prefix="noisy_")
-    folder = tmp_path_factory.mktemp("img")
-    gan.COMPILED.clear()  # room for what the tests below share
+    """What the block's commands draw and print; of 1000 seeds 31 are trained."""
+    folder, reports = tmp_path_factory.mktemp("img"), {}
+    (lines,) = (block.splitlines() for block in blocks("sh") if "python plots.py" in block)
+    lines.remove("python plots.py")  # test_plots.py runs it
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MPLBACKEND", "agg")
         patch.setattr(plots, "IMAGES", folder)
-        for line in BLOCK:
-            script, *flags = shlex.split(line.partition("python ")[2])
-            mains[script](flags)
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+        plots.save({"theory.png": plots.png(plots.theory_figure())})
+        for line in lines:
+            script, *flags = shlex.split(line.replace("--seeds 1000", "--seeds 31").partition("python ")[2])
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                gan.main(flags, {"gan.py": gan.GAN, "noisy_gan.py": NoisyGAN}[script])
+            reports[line] = out.getvalue()
+    return {path.name.replace("_seeds31", ""): path.read_bytes() for path in folder.iterdir()}, reports
 
 
-def shown_pictures(readme):
-    return set(re.findall(r"!\[[^]]*\]\(img/([\w-]+\.\w+)\)", readme))
+def test_pictures(made):
+    """All pictures come from the block or exercise 8, look so, and are all that git holds."""
+    fresh = {name: content for name, content in made[0].items() if name in SHOWN}
+    assert sorted(SHOWN) == sorted([*fresh, "collapse.gif"])
+    assert len(SHOWN) == TEXT.count("![")
+    assert [name for name, content in fresh.items() if changed(name, content)] == []
+    if shutil.which("git") and (ROOT / ".git").exists():  # a reader's own pictures are no concern
+        held = subprocess.run(["git", "ls-files", "img"], cwd=ROOT, capture_output=True, text=True).stdout.split()
+        assert {name[4:] for name in held if (ROOT / name).exists()} <= {*SHOWN}
 
 
-def test_shown_pictures_are_those_that_the_printed_block_makes(readme, made):
-    assert shown_pictures(readme) == made.keys()
-    assert len(re.findall(r"!\[", readme)) == len(re.findall(r"!\[[^]]+\]\(img/[\w-]+\.(?:gif|png)\)", readme)) > 20
-    assert "the sixth and the seventh train 100 runs" in " ".join(readme.split())
-    seeds = {number: read_command(line).seeds for number, line in enumerate(BLOCK, 1) if "--seeds" in line}
-    assert seeds == {6: 100, 7: 100}
-
-
-def test_pictures_in_the_repository_are_those_shown(readme):
-    """What git holds: a reader's own pictures in img/ are no concern of the text."""
-    if not shutil.which("git") or not (ROOT / ".git").exists():
-        pytest.skip("this is no git checkout")
-    listed = subprocess.run(["git", "ls-files", "img"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert {name.removeprefix("img/") for name in listed.split()} == shown_pictures(readme)
-
-
-def changed(one, other, block=1):
-    """Compute the share of blocks of pixels that differ clearly in two files; 1 if their frames do not correspond."""
-    images = (ImageSequence.Iterator(Image.open(io.BytesIO(content))) for content in (one, other))
-    frames = [[np.asarray(frame.convert("RGB").reduce(block), int) for frame in image] for image in images]
-    if [frame.shape for frame in frames[0]] != [frame.shape for frame in frames[1]]:
-        return 1
-    return np.mean([np.abs(a - b).max(axis=-1) > 32 for a, b in zip(*frames)])
-
-
-def test_committed_pictures_are_what_the_commands_make(made):
-    gray, darker = (io.BytesIO() for _ in range(2))
-    for file, level in ((gray, 200), (darker, 160)):
-        Image.new("L", (10, 10), level).save(file, "PNG")
-    assert [changed(gray.getvalue(), file.getvalue()) for file in (gray, darker)] == [0, 1]  # it can tell
-    same_versions = (mpl.__version__, PIL.__version__) == MADE_WITH
-    block, most = (1, ROUNDING) if same_versions else (6, REDRAWN)  # others set letters some pixels from there
-    committed = {name: (ROOT / "img" / name).read_bytes() for name in made}
-    others = [name for name, fresh in made.items() if fresh != committed[name]]
-    assert [name for name in others if changed(made[name], committed[name], block) >= most] == []
-
-
-def test_files_and_methods_that_the_readme_names_exist(readme):
-    named = set(re.findall(r"(?<![\w/.])((?:tests/)?(?:\w+\.py|requirements\.txt))\b", readme))
-    named |= {target for target in re.findall(r"\]\(([^)#:]+)[^):]*\)", readme) if not target.startswith("img/")}
-    assert {"gan.py", "noisy_gan.py", "hessian.py", "plots.py", "tests/requirements.txt"} < named
-    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
-    named = set(re.findall(r"`GAN\.(\w+)`", readme))
-    assert {"deal", "logits", "objective", "play", "train"} < named
-    assert [name for name in sorted(named) if not callable(getattr(gan.GAN, name, None))] == []
-
-
-def slug(heading):
-    """Make the anchor of a heading as GitHub does: without marks, and with a dash for each space."""
-    text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
-    return re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
-
-
-def without_code(text):
-    return re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
-
-
-def test_anchors_lead_to_headings_and_the_contents_list_them_in_their_order(readme):
-    text = without_code(readme)
-    slugs = [slug(heading) for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)]
-    assert len(slugs) == len(set(slugs))  # no two alike: GitHub would number them
-    anchors = set(re.findall(r"\]\(#([^)]+)\)", text))
-    assert (len(anchors) > 15, anchors - set(slugs)) == (True, set())
-    head, *sections = re.split(r"^## ", text, flags=re.MULTILINE)
-    headings = [section.partition("\n")[0] for section in sections]
-    labels = [heading.removesuffix(" that readers ask") for heading in headings]
-    assert re.findall(r"\[([^]]+)\]\(#([^)]+)\)", head) == [*zip(labels, map(slug, headings))]
-    assert [label[:7] for label in labels if label != "Questions"] == [f"Part {number}:" for number in WORDS]
-
-
-def words(text, tables=True):
-    """Count words of prose, and those of tables: no code, no formulas set apart, no pictures, no addresses, no tags."""
-    text = re.sub(r"!\[[^]]*\]\([^)]*\)", "", without_code(text))
-    text = re.sub(r"\]\([^)]*\)|<[^>]+>", " ", text)
-    lines = [line for line in text.splitlines() if tables or not line.startswith("|")]
-    return sum(bool(re.search(r"\w", word)) for word in " ".join(lines).split())
-
-
-def test_parts_say_for_whom_they_are_and_keep_to_their_length(readme):
-    """Those of many tables without them."""
-    text = "One, *two*.\n| three |\n![four](img/x.png)\n```\nfive\n```\n[six](#seven)"
-    assert (words(text), words(text, tables=False)) == (4, 3)
-    for number, most in WORDS.items():
-        part = re.split(r"^## ", readme.partition(f"\n## Part {number}: ")[2], flags=re.MULTILINE)[0]
-        assert re.match(r".+\n\n\*For (?:students|readers) who [^*]+\*", part)
-        assert most / 4 < words(part, tables=number in (1, 2, 4)) <= most, number
-    assert words(readme, tables=False) <= 7000
-
-
-def test_use_from_python(readme, tmp_path, monkeypatch, capsys):
-    (text,) = (text for text in code_blocks(readme, "python") if "monitor.png" in text)
-    monkeypatch.chdir(tmp_path)
-    variables = {}
-    exec(text, variables)
-    objective, mean = map(float, capsys.readouterr().out.split())
-    (report,) = (text for text in code_blocks(readme, "console") if text.startswith("$ python gan.py\n"))
-    assert rounds_to(re.search(r"objective V +(-[\d.]+)", report)[1], objective)
-    assert rounds_to(re.search(r"generated mean, std +([\d.]+)", report)[1], mean)
-    shapes = re.search(r"params (\(.*?\)), objective (\(.*?\)), ", text).groups()
-    assert shapes == tuple(str(np.shape(column)) for column in variables["history"][:2])
-    assert (tmp_path / "monitor.png").read_bytes()[1:4] == b"PNG"
-    assert plots.generated_mean(variables["history"].params[-1]) == mean
-
-
-def test_game_in_numpy_prints_digit_for_digit_what_the_reports_print():
-    (block,) = (block for block in code_blocks(README.read_text(), "python") if "def play(" in block)
-    assert [line for line in block.splitlines() if "import" in line] == ["import numpy as np"]
-    assert len([line for line in block.splitlines() if line.strip()]) <= 26
-    command = [sys.executable, "-W", "error", "-c", block]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    other = gan.GAN(500, 50, 1, gen_loss="non-saturating")
-    for model in (gan.GAN(1500, 1, 1), gan.GAN(500, 50, 1), gan.GAN(500, 1, 50), other):
-        draws = model.draw(0)
-        history = model.train(draws)
-        there = hessian.equilibrium(model, draws.x, history.params[-1])
-        report = "\n".join(hessian.closing_report(model, draws, history, np.ones((1, 4)), there))
-        digits = re.search(r"objective V +(\S+), .*\n +generated mean, std +(\S+), (\S+)\n", report).groups()
-        assert printed.pop(0) == "V {}, mean {}, std {}".format(*digits)
-    assert printed == []
+def test_reports(made):
+    """The printed reports and part 3's words for seed 0 are the commands'."""
+    (printed,), (_, reports) = blocks("console"), made
+    assert set(printed.splitlines()) < set(reports["python gan.py"].splitlines())
+    one, two, three = re.search(r"Yes: (\w+) as .*?, (\w+) as .*?, (\w+) as", PROSE).groups()
+    words = {"": one, " --games 500 --discr-update 50": two, " --games 500 --gen-update 50": three}
+    assert [flags for flags, word in words.items() if f" games: {word}\n" not in reports[f"python gan.py{flags}"]] == []
+    assert f" games: {three}\n" in reports["python noisy_gan.py"]

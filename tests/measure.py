@@ -1,0 +1,298 @@
+"""The numbers that README.md prints as results, measured again.
+
+There a number carries its name in a comment that does not render, with no blank before it, so that it costs no word:
+18% [16-21%]<!--B.draw-->. Where none can stand, as in a formula, one near it holds both: <!--fit.x=1.56-->.
+A is the normal setting, B has the strong D, C the strong G, D noise; a name of seed 0 begins with 0.
+"""
+
+import dataclasses
+import functools
+import io
+import math
+import re
+from collections import namedtuple
+from functools import partial
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import PIL
+from PIL import Image, ImageSequence
+from scipy import optimize, special, stats
+
+import gan
+import hessian
+import noisy_gan
+import plots
+
+README = Path(__file__).resolve().parents[1].joinpath("README.md")
+SIGMAS = 2.6  # within so many standard deviations lie 99%
+NUMBER = r"(\bsome\s)?(-?\d[\d,]*(?:\.\d+)?)%?(?: \[([\d.]+)\u2013([\d.]+)%\])?"
+NAMES = re.compile(NUMBER + r"((?:<!--[^\s=]+?-->)+)|<!--(\S+?)=(-?[\d.]+)-->")
+WORDS = {"0": "none", "100": "all"}
+Printed = namedtuple("Printed", "name some number low high", defaults=("", ""))  # digits, and an interval's ends
+
+
+def read_names(text):
+    """List a text's named numbers. One that a comment holds must stand within 300 characters, or as a word."""
+    found = []
+    for match in NAMES.finditer(text):
+        some, number, low, high, names, name, value = match.groups("")
+        for one in re.findall(r"<!--(.+?)-->", names):
+            found.append(Printed(one, bool(some), number.replace(",", ""), low, high))
+        if name:
+            around = re.sub("<!--.*?-->", "", text[max(0, match.start() - 300) : match.start() + 300])
+            assert re.search(rf"(?<![\d.]){WORDS.get(value, value)}(?![\d.]*\d)", around), match[0]
+            found.append(Printed(name, False, value))
+    return found
+
+
+def rounds_to(number, low, high, percent=False):
+    """Say whether a printed number is one of those between two, rounded. The last digit of 1570 only fills."""
+    whole, _, decimals = number.partition(".")
+    fills = not decimals and len(whole) > 2 and whole[-1] == "0" and not percent
+    unit, times = 10.0 ** (fills - len(decimals)), 100 if percent else 1
+    return times * low - 0.501 * unit <= float(number) <= times * high + 0.501 * unit
+
+
+@dataclasses.dataclass
+class Sample:
+    """Values of seeds: of truths the README prints the share, of numbers the median.
+
+    If exact, they are of its own seeds, 0 to 999: but for two that another processor's rounding may move, it prints
+    just that. Else it may be off by SIGMAS deviations of the difference between this sample and its own. An interval
+    must be Wilson's of a share that is allowed.
+    """
+
+    values: np.ndarray
+    exact: bool = False
+
+    def fits(self, printed):
+        values = self.values[~np.isnan(self.values)]
+        both, seeds, number = math.sqrt(1 / len(values) + 1 / 1000), len(values) if self.exact else 1000, printed.number
+        if values.dtype != bool:
+            slack = 0.002 if self.exact else SIGMAS / 2 * both
+            return rounds_to(number, *np.quantile(values, [0.5 - slack, 0.5 + slack]))
+        share, smooth = values.mean(), (values.sum() + 1) / (len(values) + 2)
+        slack = 2 / seeds if self.exact else SIGMAS * math.sqrt(smooth * (1 - smooth)) * both
+        low, high = max(0, share - slack), min(1, share + slack)
+        if not printed.low:
+            return rounds_to(number, low, high, percent=True)
+        counts = range(math.ceil(seeds * low - 1e-9), math.floor(seeds * high + 1e-9) + 1)
+        ends = [(count / seeds, *stats.binomtest(count, seeds).proportion_ci(method="wilson")) for count in counts]
+        is_share = lambda number, value: rounds_to(number, value, value, percent=True)
+        return any(all(map(is_share, printed[2:], three)) for three in ends)
+
+
+def changed(name, fresh):
+    """Say whether a picture in img/ differs from a fresh one; other versions move letters by pixels."""
+    same = (matplotlib.__version__, PIL.__version__) == ("3.11.2", "13.0.0") and not name.startswith("seeds")
+    block, most = (1, 1e-4) if same else (6, 0.03)
+    images = [Image.open(file) for file in (README.with_name("img") / name, io.BytesIO(fresh))]
+    one, two = ([frame.convert("RGB").reduce(block) for frame in ImageSequence.Iterator(image)] for image in images)
+    if [frame.size for frame in one] != [frame.size for frame in two]:
+        return True
+    return np.mean([np.abs(np.subtract(*pair, dtype=int)).max(axis=-1) > 32 for pair in zip(one, two)]) > most
+
+
+# trainings
+
+A, B = partial(gan.GAN, discr_update=1, gen_update=1), partial(gan.GAN, discr_update=50, gen_update=1)
+C, D = partial(gan.GAN, discr_update=1, gen_update=50), partial(noisy_gan.NoisyGAN, 500, 50, 1)
+THOUSAND, ELSEWHERE, SOME = range(1000), range(5000, 5250), range(5000, 5060)
+OTHERS = gan.LOSSES[1:]
+
+
+class OneNoise(noisy_gan.NoisyGAN):
+    def seen(self, batch, fake):
+        return batch.x + batch.noise_real, fake + batch.noise_real
+
+
+@dataclasses.dataclass(frozen=True)
+class R1GAN(gan.GAN):
+    gamma: float = 0.5
+
+    def objective(self, discr, real, fake):
+        return super().objective(discr, real, fake) - self.gamma / 2 * discr[..., 0] ** 2
+
+
+class Runs:  # of some seeds: what they drew, but for most of the noise, their History, and what is asked of them
+    def __init__(self, model, seeds, parts=1, at_once=250):
+        piece, found = dataclasses.replace(model, games=model.games // parts), []  # played one after another
+        for first in range(0, len(seeds), at_once):
+            draws, histories = gan.stack_seeds([model.draw(seed) for seed in seeds[first : first + at_once]]), []
+            for games in np.split(np.arange(model.games), parts):
+                noise = {name: getattr(draws, name)[games] for name in draws._fields[2:]}
+                start = histories[-1].params[-1] if histories else draws.params
+                histories.append(piece.train(draws._replace(params=start, **noise)))
+            history = map(np.concatenate, zip(*histories))
+            found.append((draws.params[None], draws.x[None], draws.z_gen[:, -1].copy(), *history))
+        self.start, self.x, self.z, *history = (np.concatenate(values, axis=1) for values in zip(*found))
+        self.start, self.x, self.model, self.history = self.start[0], self.x[0], model, gan.History(*history)
+        self.V, self.params, self.m = self.history.objective, self.history.params, self.x.mean(axis=-1)
+        self.end, self.miss, last = self.params[-1], plots.generated_mean(self.params) - self.m, self.V[-50:]
+        self.stalled, self.shaking = last.mean(axis=0) > hessian.STALL, last.std(axis=0)
+        self.resting_std = np.abs(2 / 5 * (self.m + 2 * self.end[:, 0] - self.end[:, 1])) / 12**0.5
+
+    def at_draw(self, games=None):
+        return hessian.at_draw(self.V[:games])
+
+    def draw_from(self):
+        return np.array([hessian.at_draw_from(run) for run in self.V.T])
+
+    def near_from(self):
+        away = np.abs(self.miss) > 0.25
+        return np.where(away[-1], np.inf, len(away) - away[::-1].argmax(axis=0) + 1)
+
+    @property
+    def judged(self):
+        """Each run as the command judges it."""
+        for place in range(len(self.x)):
+            draws = gan.Draws(self.start[place], self.x[place], self.z[:, place], self.z[:, None, place])
+            yield hessian.Run(self.model, draws, gan.History(*(values[:, place] for values in self.history)))
+
+    def ends(self, word):
+        return np.array([run.end == word for run in self.judged])
+
+    def hessian_is(self, word):
+        objective = lambda p: self.model.objective(p[..., 2:], self.x, self.model.generator(p[..., :2], self.z[-1]))
+        eigenvalues = np.linalg.eigvalsh(hessian.hessian(objective, self.end))
+        return np.array([hessian.definiteness(values) == word for values in eigenvalues])
+
+    def logits(self, game):
+        """Compute D's logits of real and of generated samples after a game."""
+        w, b, a, c = np.moveaxis(self.params[game - 1, :, None], -1, 0)
+        return a * self.x + c, a * (w * self.z[game - 1] + b) + c
+
+    def belief(self, game):
+        return special.expit(self.logits(game)[1]).mean(axis=-1)
+
+    def left(self, game):
+        """What is left of part 2's rho^2 after a game, in percent."""
+        rho2 = lambda miss, params: 4 / 5 * miss**2 + np.square(params[:, 2:]).sum(axis=-1) / self.model.discr_update
+        before = rho2(plots.generated_mean(self.start) - self.m, self.start)
+        return 100 * rho2(self.miss[game - 1], self.params[game - 1]) / before
+
+    def terms(self, game):
+        """Compute the three terms of part 2's identity, saturating, after a game: (3, S)."""
+        (real, fake), slope = self.logits(game), self.params[game - 1, :, 2:3]
+        behind = 4 / 5 * self.miss[game - 1, :, None] * slope * (1 + self.z[game - 1] / 2)
+        pairs = (-real, real), (-fake, fake), (behind, fake)
+        return np.mean([one * np.tanh(other / 2) for one, other in pairs], axis=-1)
+
+
+# formulas of part 2
+
+def half_turn_leaves(m, s2):
+    return 100 * np.exp(-np.pi * (4 * s2 + 5 * m**2 / (1 + m**2)) / (4 * np.sqrt(5 * (1 + m**2))))
+
+
+def formula_errors(rate=0.01):
+    """Compare both with the linear map, for data of std 1 and m from 0 to 10: the worst, in percent and points."""
+    errors = []
+    for m in np.linspace(0, 10, 41):
+        there = hessian.equilibrium(A(1, learning_rate=rate), m + np.array([-1, 1]), np.array([2, 4, 0, 0]) / 5 * m)
+        left = half_turn_leaves(m, (1 + (2 / 5 * m) ** 2 / 12) / 2)
+        turn = 8 * np.pi / rate * np.sqrt((1 + m**2) / 5)
+        errors.append((100 * turn / there.period - 100, left - 100 * there.half_turn_leaves))
+    return np.ceil(np.abs(errors).max(axis=0))
+
+
+def fit(runs):
+    """Fit log T of part 2: T, and ranges of the coefficients and of R^2, by name."""
+    arrived = runs.V < -0.5
+    came = arrived.any(axis=0)
+    T, inputs = np.where(came, arrived.argmax(axis=0) + 1, np.inf), np.ones((came.sum(), 3))
+    inputs[:, 1], inputs[:, 2], log_T = runs.x.min(axis=-1)[came], runs.start[came, 0], np.log(T[came])
+    found, (squares,), *_ = np.linalg.lstsq(inputs, log_T)
+    slack = SIGMAS * np.sqrt(np.diag(np.linalg.inv(inputs.T @ inputs)) * squares * (1 / came.sum() + 1 / 1000))
+    explained = 100 - 100 * np.mean((log_T - inputs @ [1.48, 1.56, -2.16]) ** 2) / log_T.var()
+    ranges = zip(("fit.1", "fit.x", "fit.w", "fit.R2"), [*found, explained], [*slack, 1])
+    return T, {name: [value - slack, value + slack] for name, value, slack in ranges}
+
+
+# the table: by name, a number, a range or a Sample
+
+def of_normal(runs):
+    judged, gaps = [*runs.judged], np.abs(special.expit(runs.logits(0)[0]) - 1 / 2)
+    turns = np.array([np.mean(np.diff(run.flat_games[1::2]) if len(run.flat_games) > 3 else np.nan) for run in judged])
+    theirs, slopes = np.array([run.equilibrium.period for run in judged]), runs.params[..., 2].T
+    power = lambda slope, turn: np.mean(slope[-2 * turn :][:turn] ** 2) / np.mean(slope[-turn:] ** 2)
+    errors = np.abs(turns / theirs - 1)
+    return {
+        "A.draw": runs.at_draw(), "A.from": runs.draw_from(), "A.gap": gaps.max(axis=-1), "A.width": runs.resting_std,
+        "A.indefinite": runs.hessian_is("indefinite"), "A.turn": errors[~np.isnan(errors)] < 0.02,
+        "A.half": 100 * np.array([power(*pair) for pair in zip(slopes, theirs.round().astype(int))]) ** (-1 / 4),
+        "A.circling": np.array([run.end == "circling" for run in judged]),
+        "A.std": plots.generated_std(runs.end), "A.samples": runs.x.std(axis=-1),
+        "A.best": plots.best_objective(stats.norm(5, 1), runs.end),
+    }
+
+
+def of_strong(runs):
+    return {
+        "B.draw": runs.at_draw(), "B.stalled": runs.stalled, "B.negative": runs.hessian_is("negative definite"),
+        "B.left": runs.left(50), "steps50.belief": runs.belief(20),
+    } | {f"B.term{number}": term[runs.stalled] for number, term in enumerate(runs.terms(100), 1)}
+
+
+@functools.cache
+def trained(loss):
+    """Train the normal setting and the strong D with another loss."""
+    return Runs(A(1500, gen_loss=loss), ELSEWHERE), Runs(B(500, gen_loss=loss), SOME)
+
+
+@functools.cache
+def measure():
+    normal, strong = Runs(A(1500), THOUSAND), Runs(B(500), THOUSAND)
+    one, m, errors = next(normal.judged), normal.m, formula_errors()
+    edges = 4 / (1 + m**2 + (normal.x.var(axis=-1) + m**2 / 75) / 2)
+    uniform = lambda ends: plots.best_objective(stats.norm(5, 1), np.array([*ends, 0, 0]))
+    slow = Runs(B(8000), SOME, parts=8)
+    T, table = fit(slow)
+    table |= {
+        "log4": math.log(4), "draw": -math.log(4), "log2": math.log(2), "width": 2 / 12**0.5, "fit.limit": 50**0.5 / 4,
+        "collapsed": math.log(1 / 3) / 2 + math.log(2 / 3), "critic.turn": 20 * np.pi / (5 / 4) ** 0.5,
+        "uniform": optimize.minimize(uniform, [4, 3], method="Nelder-Mead").fun,
+        "form.turn": errors[0], "form.half": errors[1], "0.std": plots.generated_std(normal.end[0]),
+        "0.turn": np.diff(one.flat_games[1::2]).mean(), "0.turn.theory": one.equilibrium.period,
+        "0.half.theory": 100 * one.equilibrium.half_turn_leaves, "0.belief": strong.belief(0)[0],
+        "0.gradient": 100 * np.divide(*strong.history.gen_gradient[[-1, 0], 0]),
+        "0.negative": (gan.run(B(2000), 0).eigenvalues < 0).all(axis=1).sum(),
+        "A.rank": stats.spearmanr(normal.resting_std, m)[0],
+    }
+    table |= {f"leaves.{nu:g}": half_turn_leaves(5, 0.6 + nu**2) for nu in (0.5, 1, 1.5)}
+    law = lambda games: 100 - 100 * stats.norm.sf((math.log(games) - 1.48) / 1.56 - 5) ** 10
+    table |= {f"law.{games}": law(games) for games in (500, 1000, 2000, 4000)}
+    exact = of_normal(normal) | of_strong(strong) | {"edge": edges}
+    exact |= {f"rate{rate}.beyond": edges < rate for rate in (0.1, 0.13, 0.16, 0.2)}
+
+    some = {f"B.draw.{games}": slow.at_draw(games) for games in (500, 1000, 2000, 4000, 8000)}
+    some |= {f"B.arrived.{games}": games >= T for games in (500, 1000, 2000, 4000)}
+    late, wild = (Runs(A(4000, init_std=std), SOME) for std in (0.1, 5.0))
+    some |= {"A.near": late.near_from(), "A.steps": 2 * late.near_from(), "A.draw.500": late.at_draw(500)}
+    arrives, far = Runs(C(500), SOME, at_once=30), Runs(C(4000, init_std=5.0), SOME[:40], 8, at_once=10)
+    some |= {"C.draw": arrives.at_draw(), "C.from": arrives.draw_from(), "C.settled": arrives.ends("settled")}
+    some |= {"C.near": arrives.near_from(), "C.steps": 51 * arrives.near_from()}
+    for name, runs in {"A": wild, "C": far}.items():
+        some |= {f"{name}.wild.{games}": runs.at_draw(games) for games in (500, 4000)}
+    for loss in OTHERS:
+        weak, strong = trained(loss)
+        some |= {f"A.width.{loss}": weak.resting_std, f"B.{loss}": strong.at_draw(), f"B.left.{loss}": strong.left(50)}
+        some[f"C.wild.{loss}"] = Runs(C(500, init_std=5.0, gen_loss=loss), SOME, at_once=30).at_draw()
+    some["B.R1"] = Runs(R1GAN(500, 50, 1), SOME).at_draw()
+    some["D.shaking.same"] = Runs(OneNoise(500, 50, 1), SOME).shaking
+    for strength in (0.1, 0.3, 0.5, 0.7, 1):
+        runs = Runs(D(noise_std=strength), SOME)
+        some[f"D.draw.{strength}"] = runs.at_draw()
+    some |= {"D.shaking": runs.shaking, "D.settled": runs.ends("settled")}
+    for steps in (1, 5, 10, 20):
+        runs = Runs(gan.GAN(500, steps, 1), ELSEWHERE)
+        found = {"stalled": runs.stalled, "draw": runs.at_draw(), "belief": runs.belief(20)}
+        some |= {f"steps{steps}.{name}": values for name, values in found.items()}
+    for rate in (0.13, 0.16, 0.2):
+        runs = Runs(A(1500, learning_rate=rate), ELSEWHERE)
+        some[f"rate{rate}.draw"] = runs.at_draw()
+    some["rate0.2.V"] = runs.V[-500:].mean(axis=0)
+    samples = {name: Sample(values, exact=True) for name, values in exact.items()}
+    return table | samples | {name: Sample(values) for name, values in some.items()}

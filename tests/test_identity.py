@@ -1,0 +1,50 @@
+"""How rho^2, the squared distance from the line of equilibria, changes at any point: README.md, part 2.
+
+rho^2 = 4/5 e^2 + a^2 + c^2, where e is m minus the generated mean, a = w' and c = b'. f is the logit of what D sees,
+f* that of a generated sample if G stood on the nearest point of the line: f* - f = 4/5 e a (1 + z/2). d rho^2 / dt is
+    - <f tanh(f/2)> of real samples - <f tanh(f/2)> of generated ones + mu <(f - f*) tanh(f/2)> of them,
+also with noise of mean 0. Where R1 takes gamma/2 a^2 from V, it takes 2 gamma a^2 from this.
+"""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from noisy_gan import NoisyDraws, NoisyGAN
+
+MU = {"saturating": 1, "non-saturating": -1, "middle": 0}
+X = np.random.default_rng(4).normal(5, 1, 40)
+Z = (np.arange(40) + 0.5) / 40  # the formula asks for a mean of 1/2 alone
+POINTS = np.random.default_rng(3).normal(0, 1, (3000, 4)) * [4, 5, 1, 3]
+ACROSS = np.array([[1 / 2, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]).T * np.sqrt([4 / 5, 1, 1])  # of length 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Penalised(NoisyGAN):
+    gamma: float = 0.0
+
+    def objective(self, discr, real, fake):
+        return super().objective(discr, real, fake) - self.gamma / 2 * discr[..., 0] ** 2
+
+
+@pytest.mark.parametrize("loss", MU)
+@pytest.mark.parametrize(("noise_std", "gamma"), [(0, 0), (0.7, 0), (0, 0.5), (2, 3)])
+def test_identity(loss, noise_std, gamma):
+    """The model's own derivatives against the formula; under one loss alone rho^2 grows, one keeps w - b/2."""
+    model = Penalised(1, 1, 1, gen_loss=loss, gamma=gamma)
+    noise = noise_std * np.random.default_rng(5).normal(size=(2, 40))
+    noise -= noise.mean(axis=1, keepdims=True)
+    batch, (gen, discr) = NoisyDraws(POINTS, X, Z, Z, *noise), model.players(tf.constant(POINTS))
+    real, fake = model.seen(batch, model.generator(gen, Z))
+    moves = [-model.gen_gradient(gen, discr, batch, Z), model.discr_gradient(discr, real, fake)]
+    moves, away = np.concatenate(moves, axis=-1), (POINTS - [0, X.mean(), 0, 0]) @ ACROSS
+    a, f, fake_f = POINTS[:, 2:3], model.logit(discr, real).numpy(), model.logit(discr, fake).numpy()
+    ahead = 4 / 5 * (X.mean() - POINTS[:, :1] / 2 - POINTS[:, 1:2]) * a * (1 + Z / 2)  # f* - f
+    terms = f * np.tanh(f / 2), (fake_f + MU[loss] * ahead) * np.tanh(fake_f / 2), 2 * gamma * a**2
+    rate, terms = 2 * away * (moves @ ACROSS), [term.mean(axis=-1) for term in terms]
+    both = [*rate.T, *terms]  # they add up to 0
+    assert (np.abs(np.sum(both, axis=0)) < 1e-12 * (1 + np.abs(both).sum(axis=0))).all()
+    assert (rate.sum(axis=-1) > 1e-12).any() == (loss == "saturating")
+    assert (np.abs(moves @ [1, -1 / 2, 0, 0]).max() < 1e-12) == (loss == "middle")
