@@ -284,7 +284,7 @@ def show_run(run):
 def show_seeds(model, first, seeds):
     """Train so many seeds, some at a time, and report and draw where they end: the picture as in `show_run`."""
     shown, outcomes, courses = plots.frame_games(model.games), [], []
-    at_once = max(1, MOST_NUMBERS // np.size(model.draw(first).z_gen))
+    at_once = max(1, MOST_NUMBERS // max(np.size(model.draw(first).z_gen), 8 * model.games))
     for some in np.array_split(np.arange(first, first + seeds), math.ceil(seeds / at_once)):
         draws = [model.draw(seed) for seed in some]
         history = model.train(stack_seeds(draws))
@@ -337,7 +337,9 @@ def main(arguments=(), model=GAN):
         with tf.device("CPU"):
             with hessian.quiet():
                 hessian.compile_first()
-            if window:
+            if window and seeds:
+                refuse("--explore shows one run, not as many as --seeds says")
+            elif window:
                 files = plots.explore(lambda seed, **settings: run(model(**settings), seed), settings | {"seed": seed})
             else:
                 files = show_seeds(game, seed, seeds) if seeds else show_run(run(game, seed))

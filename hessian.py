@@ -81,16 +81,15 @@ class Run:
 
     def __init__(self, model, draws, history):
         self.model, self.draws, self.history = model, draws, history
-        self.theory = vars(type(model)).get("theory", False)
         self.target = stats.norm(model.target_mean, model.target_std)
         finite = np.all([np.isfinite(values).reshape(len(values), -1).all(axis=1) for values in history], axis=0)
         self.lost = 0 if finite.all() else finite.argmin() + 1  # the first game in which a number overflowed
-        if self.theory and not self.lost:
-            params = history.params
-            self.equilibrium = equilibrium(model, draws.x, params[-1])  # the one nearest to the run's end
-            self.flat_games = flat_games(params[:, 2], self.equilibrium.period)
-            self.path = plots.phase_point(np.vstack([draws.params, params]))  # (games + 1, 2), from before the first
-            self.end = ending(history.objective, params, draws.x, self.equilibrium.period)
+        self.theory = vars(type(model)).get("theory", False) and not self.lost
+        if self.theory:
+            self.equilibrium = equilibrium(model, draws.x, history.params[-1])  # the one nearest to the run's end
+            self.flat_games = flat_games(history.params[:, 2], self.equilibrium.period)
+            self.path = plots.phase_point(np.vstack([draws.params, history.params]))  # (games + 1, 2), from the start
+            self.end = ending(history.objective, history.params, draws.x, self.equilibrium.period)
 
     @functools.cached_property
     def levels(self):
@@ -99,6 +98,7 @@ class Run:
         return even if stats.kstest(noise, "uniform").pvalue > 1e-6 else np.quantile(noise, even)
 
     @functools.cached_property
+    @np.errstate(all="ignore")  # of a run that is lost
     def moments(self):
         """Mean and standard deviation of the generated samples after each game: two arrays (games,)."""
         if self.theory:
@@ -115,12 +115,12 @@ class Run:
     def scene(self, game, grid):
         """Compute what the stage shows after a game, numbered from 1, with N samples of each kind and a grid of M x.
 
-        Returns generated samples, always of the run's last noise (N,); both kinds of samples as D sees them (2, N); the
-        push on each (N,); D on the grid (M,); the density of G(z) between neighbours on it (M - 1,).
+        Returns generated samples, always of the run's last noise (N,); real and generated ones as D sees them (a
+        list); the push on each (N,); D on the grid (M,); the density of G(z) between neighbours on it (M - 1,).
         """
         gen, discr = self.model.players(self.history.params[game - 1])
         fake = np.asarray(self.model.generator(gen, self.draws.z_gen[-1, -1]))
-        seen = np.array(self.model.seen(self.batch(game - 1), fake))
+        seen = [np.asarray(samples) for samples in self.model.seen(self.batch(game - 1), fake)]
         made = np.sort(self.model.generator(gen, self.levels))
         below = np.interp(grid, made, np.linspace(0, 1, LEVELS), left=0, right=1)
         push = self.model.push(discr, tf.constant(seen[1])).numpy()
@@ -170,7 +170,7 @@ class Run:
         objective, params = self.history.objective, self.history.params[-1]
         names = "objective V", "generated mean", "generated std"
         numbers = dict(zip(names, (objective[-1], *(values[-1] for values in self.moments))))
-        if not self.theory or self.lost:
+        if not self.theory:
             return {"ends": "lost"} if self.lost else numbers
         turns, theirs = np.diff(self.flat_games[1::2]), self.equilibrium.period  # what is first starts far off
         turn = turns.mean() if turns.size else np.nan
@@ -267,8 +267,7 @@ def rotation(linear_map):
 
 # ---------------------------------------------------------------- where runs end
 
-NEAR = 0.05  # a mean objective this close to -2 log 2 is at the draw
-STALL = -0.1  # an objective above this says that D tells real from generated: the generator is stuck
+NEAR, STALL = 0.05, -0.1  # a mean V so near to -2 log 2 is at the draw; above STALL D tells real from generated
 LAST_GAMES = 50  # whose mean objective says where a run ended; of a run of fewer than 200, the last quarter
 HALVINGS = 5  # times at which it is asked how many seeds are at the draw: the end, half way, a quarter, ...
 

@@ -223,10 +223,10 @@ def draw_stage(ax, run):
     """Draw a run's stage: noise below, samples and pushes on them beside the data, densities and D."""
     games, noise, x = run.model.games, run.draws.z_gen[-1, -1, :MOST_SHOWN], run.draws.x[:MOST_SHOWN]
     reached = np.asarray(run.model.generator(run.model.players(run.history.params)[0], run.levels[[0, -1]]))
-    seen = np.array([run.scene(game, np.arange(2.0))[1] for game in (1, games)])
+    seen = [samples for game in (1, games) for samples in run.scene(game, np.arange(2.0))[1]]
     data = run.draws.x.min() - 1.7 * run.model.target_std, run.draws.x.max() + 1.7 * run.model.target_std
     far = 2 * np.ptp([0, 1, *data]) * np.array([-1, 1]) + data  # noise and data stay in sight whatever the samples do
-    visited = np.clip([*reached.ravel(), *seen.ravel()], *far)
+    visited = np.clip(np.concatenate([reached.ravel(), *seen]), *far)
     grid = np.linspace(min(0, *data, visited.min()) - 0.5, max(1, *data, visited.max()) + 0.5, 500)
     for height in (NOISE_HEIGHT, SAMPLES_HEIGHT):
         ax.axhline(height, color=BLACK, linewidth=0.8, zorder=1)
@@ -235,12 +235,11 @@ def draw_stage(ax, run):
     ax.plot(noise, 0 * noise + NOISE_HEIGHT, "o", color=GRAY, mfc="white", zorder=4, label="noise z")
     arrows = {"angles": "xy", "scale_units": "xy", "scale": 1, "headwidth": 6, "headlength": 8, "headaxislength": 7}
     lines = ax.quiver(noise, 0 * noise + NOISE_HEIGHT, noise, level, color=ARROW, width=0.0015, **arrows)
-    target = run.model.target_density(grid)
-    peak = PEAK / max(target.max(), np.finfo(float).tiny)
+    scale = PEAK * run.model.target_std * np.sqrt(2 * np.pi)  # a normal one's peak is always as high
     density = ax.stairs(0 * grid[1:], grid, fill=True, color=PALE_BLUE, zorder=1.5, label="density of G(z)")
-    (bell,) = ax.plot(grid, peak * target, color=GREEN, label="density of the data")
+    (bell,) = ax.plot(grid, scale * run.model.target_density(grid), color=GREEN, label="density of the data")
     ax.plot(x, np.full_like(x, SAMPLES_HEIGHT), color=GREEN, label="real samples x", **DOT)
-    words = ((PALE_GREEN, "x, G(z) as D sees them"), (PALE_BLUE, None)) * (not np.array_equal(seen[0, 0], run.draws.x))
+    words = ((PALE_GREEN, "x, G(z) as D sees them"), (PALE_BLUE, None)) * (not np.array_equal(seen[0], run.draws.x))
     dots = [ax.plot([], [], "o", color=color, markersize=4, label=label)[0] for color, label in words]
     (samples,) = ax.plot(noise, level, color=BLUE, label="generated samples G(z)", **DOT)
     fan = level + np.linspace(*PUSH_HEIGHTS, len(noise))[np.argsort(np.argsort(noise))]  # or they would hide each other
@@ -255,12 +254,12 @@ def draw_stage(ax, run):
 
     def show(game):
         fake, views, push, discriminator, share = run.scene(game, grid)
-        fake, views, push = fake[:MOST_SHOWN], views[:, :MOST_SHOWN], push[:MOST_SHOWN]
+        fake, *views, push = (values[:MOST_SHOWN] for values in (fake, *views, push))
         samples.set_xdata(fake)
         lines.set_UVC(fake - noise, level - ARROW_GAP - NOISE_HEIGHT)
         pushes.set_offsets(np.column_stack([fake, fan]))
         pushes.set_UVC(PUSH * push / (1 + np.abs(push)), 0 * push)
-        density.set_data(np.minimum(peak * share, 1.05))
+        density.set_data(np.minimum(scale * share, 1.05))
         curve.set_ydata(discriminator)
         title.set_text(f"Game {game}")
         for row, (kind, values) in enumerate(zip(dots, views), 1):

@@ -228,7 +228,7 @@ def test_any_report_is_finite_and_does_not_contradict_itself():
     for run in (*runs, hessian.Run(variant, variant.draw(0), record)):
         history, x, (mean, std) = run.history, run.draws.x, (values[-1] for values in run.moments)
         discr, (_, seen, *_) = run.model.players(history.params[-1])[1], run.scene(len(history.params), np.arange(2.0))
-        real, fake = replica.sigmoid(np.asarray(run.model.logit(discr, seen))).mean(axis=-1)
+        real, fake = replica.sigmoid(np.asarray(run.model.logit(discr, np.array(seen)))).mean(axis=-1)
         (head,), *lines = (re.split(" {2,}", line.strip(), maxsplit=1) for line in hessian.closing_report(run))
         assert not re.search(r"\b(nan|inf|None)\b", str(lines)), lines
         assert head == f"After {run.model.games} games" + (f": {run.end}" if run.theory else "")
