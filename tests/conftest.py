@@ -22,7 +22,6 @@ def script_run(tmp_path_factory):
 
 @pytest.fixture
 def images(monkeypatch, tmp_path):
-    """The folder that a command writes to during a test."""
     monkeypatch.setattr("plots.IMAGES", tmp_path / "img")
     return tmp_path / "img"
 

@@ -146,7 +146,6 @@ class Runs:  # of some seeds: what they drew, but for most of the noise, their H
 
     @property
     def judged(self):
-        """Each run as the command judges it."""
         for place in range(len(self.x)):
             draws = gan.Draws(self.start[place], self.x[place], self.z[:, place], self.z[:, None, place])
             yield hessian.Run(self.model, draws, gan.History(*(values[:, place] for values in self.history)))

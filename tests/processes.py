@@ -33,7 +33,7 @@ tf.config.set_visible_devices([], "GPU")  # it can still be told
 
 
 def run(folder, *arguments, constants=None, press_after=None, **more):
-    """Run Python beside a copy of the scripts, without a display: status, stdout, stderr, files of img/."""
+    """Run Python beside a copy of the scripts, without display: status, stdout, stderr, files of img/."""
     for script in ("plots.py",) if "plots.py" in arguments else ("gan.py", "noisy_gan.py", "hessian.py", "plots.py"):
         text = (ROOT / script).read_text(encoding="utf-8")
         for name, value in (constants or {}).items() if script == arguments[0] else ():

@@ -153,6 +153,18 @@ def test_flat_games_are_those_in_which_a_wave_crosses_zero(period):
         assert hessian.flat_games(few, turn).size == 0
 
 
+def test_moments_and_density_of_a_variant_are_those_of_its_samples():
+    model, grid = Humps(300, 1, 1, num_samples=40), np.linspace(-30, 30, 9001)
+    draws = model.draw(0)
+    run = hessian.Run(model, draws, model.train(draws))
+    w, b = run.history.params[-1, :2]
+    made, shares = w * draws.z_gen + b, run.scene(300, grid)[-1] * np.diff(grid)
+    mean = np.sum(shares * grid[1:])
+    drawn = mean, np.sqrt(np.sum(shares * (grid[1:] - mean) ** 2))
+    for found in ([values[-1] for values in run.moments], drawn):
+        assert found == pytest.approx([made.mean(), made.std()], rel=0.03)
+
+
 def test_the_first_game_that_overflows_is_found():
     for field, index, game in ((0, (6, 3), 7), (1, 0, 1), (2, 4, 5), (3, 8, 9), (4, 3, 4)):
         history = gan.History(np.ones((9, 4)), *np.ones((4, 9)))

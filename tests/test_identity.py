@@ -1,10 +1,4 @@
-"""How rho^2, the squared distance from the line of equilibria, changes at any point: README.md, part 2.
-
-rho^2 = 4/5 e^2 + a^2 + c^2, where e is m minus the generated mean, a = w' and c = b'. f is the logit of what D sees,
-f* that of a generated sample if G stood on the nearest point of the line: f* - f = 4/5 e a (1 + z/2). d rho^2 / dt is
-    - <f tanh(f/2)> of real samples - <f tanh(f/2)> of generated ones + mu <(f - f*) tanh(f/2)> of them,
-also with noise of mean 0. Where R1 takes gamma/2 a^2 from V, it takes 2 gamma a^2 from this.
-"""
+"""How part 2's rho^2 changes; R1 takes 2 gamma a^2 from it."""
 
 import dataclasses
 
