@@ -2,10 +2,8 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,7 +30,7 @@ tf.config.set_visible_devices([], "GPU")  # it can still be told
 """
 
 
-def run(folder, *arguments, constants=None, press_after=None, **more):
+def run(folder, *arguments, constants=None, **more):
     """Run Python beside a copy of the scripts, without display: status, stdout, stderr, files of img/."""
     for script in ("plots.py",) if "plots.py" in arguments else ("gan.py", "noisy_gan.py", "hessian.py", "plots.py"):
         text = (ROOT / script).read_text(encoding="utf-8")
@@ -44,9 +42,6 @@ def run(folder, *arguments, constants=None, press_after=None, **more):
     poor = {name: value for name, value in os.environ.items() if not ours.match(name)}
     streams = dict.fromkeys(["stdin", "stdout", "stderr"], subprocess.PIPE)
     process = subprocess.Popen([sys.executable, *arguments], cwd=folder, env=poor | more, text=True, **streams)
-    if press_after:
-        time.sleep(press_after)
-        process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=200)
     return process.returncode, out, err, {path.name: path.read_bytes() for path in folder.glob("img/*")}
 
@@ -59,10 +54,12 @@ def start_all(folder):
         "noisy": (["noisy_gan.py"], {"constants": NOISY} | notebook),
         "theory": (["plots.py"], {}),
         "importing": (["-W", "error", "-c", IMPORTING], {"MPLBACKEND": "svg", "TF_CPP_MIN_LOG_LEVEL": "2"}),
-        "interrupted": (["gan.py"], {"press_after": 1.0}),
+        "interrupted": (["gan.py"], {}),
     }
     executor, futures = ThreadPoolExecutor(2), {}
     for name, (arguments, how) in jobs.items():
         (folder / name).mkdir()
+        if name == "interrupted":  # Ctrl-C, importing TensorFlow
+            (folder / name / "tensorflow.py").write_text("raise KeyboardInterrupt\n")
         futures[name] = executor.submit(run, folder / name, *arguments, **how)
     return executor, futures
