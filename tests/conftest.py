@@ -1,4 +1,4 @@
-"""What tests share: the scripts as processes, and the command inside this one."""
+"""What tests share: scripts as processes, and the command."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ os.environ |= {"MPLBACKEND": "agg", "TF_CPP_MIN_LOG_LEVEL": "3"}  # no window, n
 
 @pytest.fixture(scope="session")
 def script_run(tmp_path_factory):
-    """A script's run, by name; two are run at a time."""
+    """A script's run, by name."""
     executor, futures = start_all(tmp_path_factory.mktemp("scripts"))
     yield lambda name: futures[name].result(timeout=300)
     executor.shutdown(cancel_futures=True)

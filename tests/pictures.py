@@ -171,7 +171,7 @@ def check_objective(ax, run, game):
 
 
 def check_words(figure):
-    """Require that words lie inside a figure and apart, and that legends name all labels."""
+    """Require that words lie inside a figure and apart, and legends name all."""
     told = {text.get_text() for legend in figure.findobj(Legend) for text in legend.get_texts()}
     assert told == {label for ax in figure.axes for label in ax.get_legend_handles_labels()[1]}
     drawn, point, boxes = [], figure.dpi / 72, []

@@ -1,4 +1,4 @@
-"""Run the scripts as a reader does: a process each, on a copy of them."""
+"""Run copies of the scripts as a reader does."""
 
 import os
 import re
@@ -41,13 +41,15 @@ def run(folder, *arguments, constants=None, **more):
     ours = re.compile("DISPLAY|WAYLAND|MPL|XDG_|TF_|PYTHON")
     poor = {name: value for name, value in os.environ.items() if not ours.match(name)}
     streams = dict.fromkeys(["stdin", "stdout", "stderr"], subprocess.PIPE)
-    process = subprocess.Popen([sys.executable, *arguments], cwd=folder, env=poor | more, text=True, **streams)
+    words = [str(folder / word) if word.endswith(".py") else word for word in arguments]
+    poor |= more | {"PYTHONPATH": str(folder)}
+    process = subprocess.Popen([sys.executable, *words], cwd=folder.parent, env=poor, text=True, **streams)
     out, err = process.communicate(timeout=200)
     return process.returncode, out, err, {path.name: path.read_bytes() for path in folder.glob("img/*")}
 
 
 def start_all(folder):
-    """Start every run, two at a time: an executor, and futures by name."""
+    """Start every run: an executor, and futures by name."""
     notebook = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
     jobs = {
         "edited": (["gan.py"], {"constants": EDITED}),
@@ -59,7 +61,7 @@ def start_all(folder):
     executor, futures = ThreadPoolExecutor(2), {}
     for name, (arguments, how) in jobs.items():
         (folder / name).mkdir()
-        if name == "interrupted":  # Ctrl-C, importing TensorFlow
+        if name == "interrupted":
             (folder / name / "tensorflow.py").write_text("raise KeyboardInterrupt\n")
         futures[name] = executor.submit(run, folder / name, *arguments, **how)
     return executor, futures
