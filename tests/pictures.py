@@ -45,7 +45,6 @@ class Humps(gan.GAN):
 
 
 def polynomial(weights, x):
-    """Compute a polynomial as np.polyval does."""
     parts = tf.split(weights, weights.shape[-1], axis=-1)
     return functools.reduce(lambda total, weight: total * x + weight, parts, 0 * x)
 
@@ -136,7 +135,9 @@ def check_stage(ax, run, game):
     assert grid[0] < min(0, *x) < max(1, *x) < grid[-1] < grid[0] + 10 * (np.ptp([0, 1, *x]) + 4 * model.target_std)
     scale = bell.max() / model.target_density(grid).max()
     assert_allclose(bell, scale * model.target_density(grid), atol=1e-12)
-    left, right, heights = numbers(find(ax, "density of G(z)")[0]).T
+    (box,) = find(ax, "density of G(z)")
+    assert color(box)[2] > color(box)[1]  # blue
+    left, right, heights = numbers(box).T
     made = np.sort(np.polyval(gen, np.arange(0.5, 20_000) / 20_000 if known else draws.z_gen.ravel()))
     share = np.diff(np.searchsorted(made, [*left, right[-1]])) / len(made)
     missed = np.cumsum(heights * (right - left) - np.minimum(scale * share, top * (right - left)))

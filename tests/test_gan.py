@@ -22,7 +22,7 @@ from noisy_gan import NoisyDraws, NoisyGAN
 
 
 def assert_plays(model, each, play=replica.play, tolerance=1e-10):
-    """Compare each game, of one seed or many, with one played by hand from its start."""
+    """Compare each game with one played by hand from its start."""
     history, shape = model.train(each[0] if len(each) == 1 else gan.stack_seeds(iter(each))), (model.games, len(each))
     history = gan.History(*(values.reshape(*shape, *values.shape[2 - (len(each) == 1) :]) for values in history))
     for seed, draws in enumerate(each):
@@ -67,7 +67,7 @@ class Shifted(GAN):
 
 
 def test_one_compiled_loop_serves_all_fractions_and_steps_of_d():
-    """Each training has its own numbers; all but the first are quick."""
+    """All but the first training are quick."""
     rng, seconds, fixed = np.random.default_rng(2), [], {"games": 23, "gen_update": 2, "num_samples": 9}
     for seed in range(16):
         settings = replica.settings(rng, **fixed, gen_loss="middle", discr_update=seed + 1)
