@@ -76,13 +76,13 @@ def definiteness(eigenvalues):
 class Run:
     """A run of one seed, and what words and pictures ask of it. model: a gan.GAN; draws: its own; history: of these.
 
-    Equilibrium, flat games, path and end are there where the model's class says `theory = True` in its own body.
+    Equilibrium, flat games, path and end are there if its class itself says `theory = True`, and no number overflowed.
     """
 
     def __init__(self, model, draws, history):
         self.model, self.draws, self.history = model, draws, history
         self.target = stats.norm(model.target_mean, model.target_std)
-        finite = np.all([np.isfinite(values).reshape(len(values), -1).all(axis=1) for values in history], axis=0)
+        finite = np.isfinite(np.column_stack(history)).all(axis=1)
         self.lost = 0 if finite.all() else finite.argmin() + 1  # the first game in which a number overflowed
         self.theory = vars(type(model)).get("theory", False) and not self.lost
         if self.theory:

@@ -42,7 +42,7 @@ PALE_BLUE, PALE_GREEN, PALE_RED = (tuple(0.6 + 0.4 * np.array(ink)) for ink in (
 GAME_COLORS = sns.blend_palette([(0.5, 0.7, 0.9), NAVY], as_cmap=True)
 DOT = {"marker": "o", "linestyle": "none", "markeredgecolor": "white", "markeredgewidth": 0.7, "zorder": 4}
 LOSS_COLORS = {"saturating": BLUE, "non-saturating": ORANGE, "middle": PURPLE}
-TRAINING, WINDOW = "training ...", (11, 5.8)  # inches: its words can be read at half the size, too
+TRAINING, WINDOW = "training ...", (11, 5.8)  # inches; at 9 x 5 its words still stand apart
 STILL_DPI, MOVING_DPI = 180, 100  # of figures, shown at half their size, and of the animation
 FRAME_EVERY, MOST_FRAMES = 25, 100  # games between frames of the animation, and how many it may have
 FIRST_FRAMES = *range(1, 6), *range(6, 20, 2), *range(20, 50, 5), *range(50, 100, 10)  # shown, too: all starts fast
