@@ -33,16 +33,15 @@ class NoisyGAN(gan.GAN):
     """The game in which D sees everything through noise of standard deviation `noise_std`."""
 
     noise_std: float = 1.0
-
-    constants = gan.GAN.constants | globals()
     theory = True
 
     def draw(self, seed):
-        """Draw what `gan.GAN` draws from the seed, then the noise."""
+        """Draw what `gan.GAN` draws from the seed, and the noise, from a stream of its own."""
         rng = np.random.default_rng(seed)
         draws = super().draw(rng)
-        noise = rng.normal(0, self.noise_std, size=(2, *draws.z_discr.shape))
-        return NoisyDraws(*draws, noise_real=noise[0], noise_fake=noise[1])
+        (stream,) = rng.spawn(1)
+        noise = self.noise_std * stream.standard_normal((self.games, 2, self.num_samples))
+        return NoisyDraws(*draws, noise_real=noise[:, 0], noise_fake=noise[:, 1])
 
     def seen(self, batch, fake):
         """Return the real and the generated samples as D sees them: blurred."""
@@ -51,4 +50,4 @@ class NoisyGAN(gan.GAN):
 
 if __name__ == "__main__":
     gc.freeze()  # else the garbage collector searches all that is imported: a sixth of a run
-    gan.main(sys.argv[1:], NoisyGAN)
+    gan.main(sys.argv[1:], NoisyGAN, globals())

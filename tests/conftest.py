@@ -5,7 +5,7 @@ import signal
 import sys
 
 import pytest
-from processes import ROOT, start_all
+from processes import ROOT, start_all  # first: it keeps the environment
 
 sys.path.insert(0, str(ROOT))
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
@@ -33,10 +33,10 @@ def command(monkeypatch, capfd, images):
 
     monkeypatch.setattr(sys, "argv", ["gan.py", "--games", "no number"])  # a call reads its own arguments only
 
-    def run(*arguments, model=gan.GAN):
+    def run(*arguments, model=gan.GAN, constants=None):
         status = 0
         try:
-            gan.main(arguments, model)
+            gan.main(arguments, model, constants)
         except SystemExit as ending:
             status = ending.code
         return status, *capfd.readouterr()

@@ -23,7 +23,6 @@ from scipy import optimize, special, stats
 import gan
 import hessian
 import noisy_gan
-import plots
 
 README = Path(__file__).resolve().parents[1].joinpath("README.md")
 SIGMAS = 2.6  # within so many standard deviations lie 99%
@@ -86,9 +85,12 @@ class Sample:
 
 def changed(name, fresh):
     """Say whether a picture in img/ differs from a fresh one; other versions move letters by pixels."""
+    held = README.with_name("img").joinpath(name).read_bytes()
+    if held == fresh:
+        return False
     same = (matplotlib.__version__, PIL.__version__) == ("3.11.2", "13.0.0") and not name.startswith("seeds")
     block, most = (1, 1e-4) if same else (6, 0.03)
-    images = [Image.open(file) for file in (README.with_name("img") / name, io.BytesIO(fresh))]
+    images = [Image.open(io.BytesIO(content)) for content in (held, fresh)]
     one, two = ([frame.convert("RGB").reduce(block) for frame in ImageSequence.Iterator(image)] for image in images)
     if [frame.size for frame in one] != [frame.size for frame in two]:
         return True
@@ -100,7 +102,13 @@ def changed(name, fresh):
 A, B = partial(gan.GAN, discr_update=1, gen_update=1), partial(gan.GAN, discr_update=50, gen_update=1)
 C, D = partial(gan.GAN, discr_update=1, gen_update=50), partial(noisy_gan.NoisyGAN, 500, 50, 1)
 THOUSAND, ELSEWHERE, SOME = range(1000), range(5000, 5250), range(5000, 5060)
-OTHERS = gan.LOSSES[1:]
+OTHERS = "middle", "non-saturating"
+
+
+class NoChance(gan.GAN):  # z lies evenly; of each seed three runs, with real samples shifted by -1/4, 0, 1/4
+    def draw(self, seed):
+        draws, even, shift = super().draw(seed // 3), (np.arange(10) + 0.5) / 10, (seed % 3 - 1) / 4
+        return draws._replace(x=draws.x + shift, z_discr=0 * draws.z_discr + even, z_gen=0 * draws.z_gen + even)
 
 
 class OneNoise(noisy_gan.NoisyGAN):
@@ -117,20 +125,21 @@ class R1GAN(gan.GAN):
 
 
 class Runs:  # of some seeds: what they drew, but for most of the noise, their History, and what is asked of them
-    def __init__(self, model, seeds, parts=1, at_once=250):
+    def __init__(self, model, seeds, parts=1, at_once=250, start=None):
         piece, found = dataclasses.replace(model, games=model.games // parts), []  # played one after another
         for first in range(0, len(seeds), at_once):
-            draws, histories = gan.stack_seeds([model.draw(seed) for seed in seeds[first : first + at_once]]), []
+            draws, histories = gan.stack_seeds(map(model.draw, seeds[first : first + at_once])), []
+            draws = draws._replace(params=start(draws.x.mean(axis=-1))) if start else draws
             for games in np.split(np.arange(model.games), parts):
                 noise = {name: getattr(draws, name)[games] for name in draws._fields[2:]}
-                start = histories[-1].params[-1] if histories else draws.params
-                histories.append(piece.train(draws._replace(params=start, **noise)))
+                before = histories[-1].params[-1] if histories else draws.params
+                histories.append(piece.train(draws._replace(params=before, **noise)))
             history = map(np.concatenate, zip(*histories))
             found.append((draws.params[None], draws.x[None], draws.z_gen[:, -1].copy(), *history))
         self.start, self.x, self.z, *history = (np.concatenate(values, axis=1) for values in zip(*found))
         self.start, self.x, self.model, self.history = self.start[0], self.x[0], model, gan.History(*history)
         self.V, self.params, self.m = self.history.objective, self.history.params, self.x.mean(axis=-1)
-        self.end, self.miss, last = self.params[-1], plots.generated_mean(self.params) - self.m, self.V[-50:]
+        self.end, self.miss, last = self.params[-1], hessian.generated_mean(self.params) - self.m, self.V[-50:]
         self.stalled, self.shaking = last.mean(axis=0) > hessian.STALL, last.std(axis=0)
         self.resting_std = np.abs(2 / 5 * (self.m + 2 * self.end[:, 0] - self.end[:, 1])) / 12**0.5
 
@@ -139,6 +148,15 @@ class Runs:  # of some seeds: what they drew, but for most of the noise, their H
 
     def draw_from(self):
         return np.array([hessian.at_draw_from(run) for run in self.V.T])
+
+    def arrived(self):
+        """Find the first game with V below -0.5, or infinity."""
+        below = self.V < -0.5
+        return np.where(below.any(axis=0), below.argmax(axis=0) + 1, np.inf)
+
+    def near_first(self):
+        near = np.abs(self.miss) < 0.25
+        return np.where(near.any(axis=0), near.argmax(axis=0) + 1, np.inf)
 
     def near_from(self):
         away = np.abs(self.miss) > 0.25
@@ -169,7 +187,7 @@ class Runs:  # of some seeds: what they drew, but for most of the noise, their H
     def left(self, game):
         """What is left of part 2's rho^2 after a game, in percent."""
         rho2 = lambda miss, params: 4 / 5 * miss**2 + np.square(params[:, 2:]).sum(axis=-1) / self.model.discr_update
-        before = rho2(plots.generated_mean(self.start) - self.m, self.start)
+        before = rho2(hessian.generated_mean(self.start) - self.m, self.start)
         return 100 * rho2(self.miss[game - 1], self.params[game - 1]) / before
 
     def terms(self, game):
@@ -186,28 +204,20 @@ def half_turn_leaves(m, s2):
     return 100 * np.exp(-np.pi * (4 * s2 + 5 * m**2 / (1 + m**2)) / (4 * np.sqrt(5 * (1 + m**2))))
 
 
-def formula_errors(rate=0.01):
-    """Compare both with the linear map, for data of std 1 and m from 0 to 10: the worst, in percent and points."""
-    errors = []
-    for m in np.linspace(0, 10, 41):
-        there = hessian.equilibrium(A(1, learning_rate=rate), m + np.array([-1, 1]), np.array([2, 4, 0, 0]) / 5 * m)
-        left = half_turn_leaves(m, (1 + (2 / 5 * m) ** 2 / 12) / 2)
-        turn = 8 * np.pi / rate * np.sqrt((1 + m**2) / 5)
-        errors.append((100 * turn / there.period - 100, left - 100 * there.half_turn_leaves))
-    return np.ceil(np.abs(errors).max(axis=0))
-
-
-def fit(runs):
-    """Fit log T of part 2: T, and ranges of the coefficients and of R^2, by name."""
-    arrived = runs.V < -0.5
-    came = arrived.any(axis=0)
-    T, inputs = np.where(came, arrived.argmax(axis=0) + 1, np.inf), np.ones((came.sum(), 3))
-    inputs[:, 1], inputs[:, 2], log_T = runs.x.min(axis=-1)[came], runs.start[came, 0], np.log(T[came])
-    found, (squares,), *_ = np.linalg.lstsq(inputs, log_T)
-    slack = SIGMAS * np.sqrt(np.diag(np.linalg.inv(inputs.T @ inputs)) * squares * (1 / came.sum() + 1 / 1000))
-    explained = 100 - 100 * np.mean((log_T - inputs @ [1.48, 1.56, -2.16]) ** 2) / log_T.var()
-    ranges = zip(("fit.1", "fit.x", "fit.w", "fit.R2"), [*found, explained], [*slack, 1])
-    return T, {name: [value - slack, value + slack] for name, value, slack in ranges}
+def stall(runs, seeds):
+    """Compare T, the first game with V below -0.5, with the game without chance, and fit log T: a table."""
+    without = Runs(NoChance(8000, 50, 1), [3 * seed + place for seed in seeds for place in range(3)], parts=8)
+    times = np.log(np.vstack([runs.arrived(), without.arrived().reshape(-1, 3).T]))
+    kept = np.isfinite(times).all(axis=0)
+    times, x, start = times[:, kept], np.sort(runs.x)[kept], runs.start[kept, 0]
+    explained = 100 - 100 * np.mean((times[0] - times[2]) ** 2) / times[0].var()
+    table = {"stall.R2": min(explained, 99.9)}  # "more than"
+    inputs = np.stack([np.ones(len(x)), x[:, 0], start, x[:, 1] - x[:, 0]], axis=1)
+    for name, some in (("fit.x", inputs[:, :3]), ("fit.x.gap", inputs)):
+        found, (squares,), *_ = np.linalg.lstsq(some, times[0])
+        slack = SIGMAS * np.sqrt(np.linalg.inv(some.T @ some)[1, 1] * squares * (1 / len(x) + 1 / 1000))
+        table[name] = [found[1] - slack, found[1] + slack]
+    return table, (times[3] - times[1]) / 0.5
 
 
 # the table: by name, a number, a range or a Sample
@@ -221,10 +231,11 @@ def of_normal(runs):
     return {
         "A.draw": runs.at_draw(), "A.from": runs.draw_from(), "A.gap": gaps.max(axis=-1), "A.width": runs.resting_std,
         "A.indefinite": runs.hessian_is("indefinite"), "A.turn": errors[~np.isnan(errors)] < 0.02,
+        "A.half.theory": 100 * np.array([run.equilibrium.half_turn_leaves for run in judged]),
         "A.half": 100 * np.array([power(*pair) for pair in zip(slopes, theirs.round().astype(int))]) ** (-1 / 4),
         "A.circling": np.array([run.end == "circling" for run in judged]),
-        "A.std": plots.generated_std(runs.end), "A.samples": runs.x.std(axis=-1),
-        "A.best": plots.best_objective(stats.norm(5, 1), runs.end),
+        "A.std": hessian.generated_std(runs.end), "A.samples": runs.x.std(axis=-1),
+        "A.best": hessian.best_objective(stats.norm(5, 1), runs.end), "rate0.1.flipping": runs.ends("flipping"),
     }
 
 
@@ -232,7 +243,7 @@ def of_strong(runs):
     return {
         "B.draw": runs.at_draw(), "B.stalled": runs.stalled, "B.negative": runs.hessian_is("negative definite"),
         "B.left": runs.left(50), "steps50.belief": runs.belief(20),
-    } | {f"B.term{number}": term[runs.stalled] for number, term in enumerate(runs.terms(100), 1)}
+    }
 
 
 @functools.cache
@@ -244,54 +255,63 @@ def trained(loss):
 @functools.cache
 def measure():
     normal, strong = Runs(A(1500), THOUSAND), Runs(B(500), THOUSAND)
-    one, m, errors = next(normal.judged), normal.m, formula_errors()
-    edges = 4 / (1 + m**2 + (normal.x.var(axis=-1) + m**2 / 75) / 2)
-    uniform = lambda ends: plots.best_objective(stats.norm(5, 1), np.array([*ends, 0, 0]))
+    one, m = next(normal.judged), normal.m
+    edge = lambda runs: 4 / (1 + runs.m**2 + (runs.x.var(axis=-1) + runs.m**2 / 75) / 2)
+    edges = edge(normal)
+    uniform = lambda ends: hessian.best_objective(stats.norm(5, 1), np.array([*ends, 0, 0]))
     slow = Runs(B(8000), SOME, parts=8)
-    T, table = fit(slow)
+    T, (table, slopes) = slow.arrived(), stall(slow, SOME)
+    s2 = (normal.x[0].var() + one.equilibrium.params[0] ** 2 / 12) / 2
     table |= {
-        "log4": math.log(4), "draw": -math.log(4), "log2": math.log(2), "width": 2 / 12**0.5, "fit.limit": 50**0.5 / 4,
-        "collapsed": math.log(1 / 3) / 2 + math.log(2 / 3), "critic.turn": 20 * np.pi / (5 / 4) ** 0.5,
+        "log4": math.log(4), "draw": -math.log(4), "log2": math.log(2), "width": 2 / 12**0.5,
+        "collapsed": math.log(1 / 3) / 2 + math.log(2 / 3), "grows": math.tanh(3 / 2) - math.tanh(1 / 2),
         "uniform": optimize.minimize(uniform, [4, 3], method="Nelder-Mead").fun,
-        "form.turn": errors[0], "form.half": errors[1], "0.std": plots.generated_std(normal.end[0]),
-        "0.turn": np.diff(one.flat_games[1::2]).mean(), "0.turn.theory": one.equilibrium.period,
-        "0.half.theory": 100 * one.equilibrium.half_turn_leaves, "0.belief": strong.belief(0)[0],
-        "0.gradient": 100 * np.divide(*strong.history.gen_gradient[[-1, 0], 0]),
-        "0.negative": (gan.run(B(2000), 0).eigenvalues < 0).all(axis=1).sum(),
+        "0.std": hessian.generated_std(normal.end[0]), "0.turn": np.diff(one.flat_games[1::2]).mean(),
+        "0.turn.theory": one.equilibrium.period, "0.half.theory": 100 * one.equilibrium.half_turn_leaves,
+        "0.turn.formula": 80 * np.pi * math.sqrt((1 + m[0] ** 2) / 5), "0.half.formula": half_turn_leaves(m[0], s2),
+        "0.belief": strong.belief(0)[0], "0.gradient": 100 * np.divide(*strong.history.gen_gradient[[-1, 0], 0]),
+        "0.negative": (gan.run_seed(B(2000), 0).eigenvalues < 0).all(axis=1).sum(),
         "A.rank": stats.spearmanr(normal.resting_std, m)[0],
     }
-    table |= {f"leaves.{nu:g}": half_turn_leaves(5, 0.6 + nu**2) for nu in (0.5, 1, 1.5)}
-    law = lambda games: 100 - 100 * stats.norm.sf((math.log(games) - 1.48) / 1.56 - 5) ** 10
-    table |= {f"law.{games}": law(games) for games in (500, 1000, 2000, 4000)}
     exact = of_normal(normal) | of_strong(strong) | {"edge": edges}
     exact |= {f"rate{rate}.beyond": edges < rate for rate in (0.1, 0.13, 0.16, 0.2)}
 
-    some = {f"B.draw.{games}": slow.at_draw(games) for games in (500, 1000, 2000, 4000, 8000)}
-    some |= {f"B.arrived.{games}": games >= T for games in (500, 1000, 2000, 4000)}
+    some = {f"B.draw.{games}": slow.at_draw(games) for games in (1000, 2000, 4000, 8000)} | {"stall.slope": slopes}
+    way, late = slow.m - hessian.generated_mean(slow.start), np.flatnonzero((T > 500) & np.isfinite(T))
+    some["B.halfway"] = 100 + 100 * (slow.miss[(T[late] // 2 - 1).astype(int), late] / way[late])
     late, wild = (Runs(A(4000, init_std=std), SOME) for std in (0.1, 5.0))
-    some |= {"A.near": late.near_from(), "A.steps": 2 * late.near_from(), "A.draw.500": late.at_draw(500)}
+    some |= {"A.near": late.near_from(), "A.steps": 2 * late.near_from(), "A.wild.4000": wild.at_draw()}
     arrives, far = Runs(C(500), SOME, at_once=30), Runs(C(4000, init_std=5.0), SOME[:40], 8, at_once=10)
     some |= {"C.draw": arrives.at_draw(), "C.from": arrives.draw_from(), "C.settled": arrives.ends("settled")}
-    some |= {"C.near": arrives.near_from(), "C.steps": 51 * arrives.near_from()}
-    for name, runs in {"A": wild, "C": far}.items():
-        some |= {f"{name}.wild.{games}": runs.at_draw(games) for games in (500, 4000)}
+    some |= {"C.near": arrives.near_from(), "C.steps": 51 * arrives.near_from(), "C.off": np.abs(arrives.miss[2])}
+    some |= {f"C.wild.{games}": far.at_draw(games) for games in (500, 4000)}
+    some["C.wild.stalled"] = far.V[450:500].mean(axis=0)[~far.at_draw(500)] > hessian.STALL
     for loss in OTHERS:
         weak, strong = trained(loss)
         some |= {f"A.width.{loss}": weak.resting_std, f"B.{loss}": strong.at_draw(), f"B.left.{loss}": strong.left(50)}
         some[f"C.wild.{loss}"] = Runs(C(500, init_std=5.0, gen_loss=loss), SOME, at_once=30).at_draw()
     some["B.R1"] = Runs(R1GAN(500, 50, 1), SOME).at_draw()
     some["D.shaking.same"] = Runs(OneNoise(500, 50, 1), SOME).shaking
-    for strength in (0.1, 0.3, 0.5, 0.7, 1):
+    for strength in (0.1, 0.5, 1):
         runs = Runs(D(noise_std=strength), SOME)
         some[f"D.draw.{strength}"] = runs.at_draw()
     some |= {"D.shaking": runs.shaking, "D.settled": runs.ends("settled")}
+    weak = Runs(noisy_gan.NoisyGAN(2000, 50, 1, noise_std=0.3), SOME, parts=4)
+    some |= {"D.draw.0.3": weak.at_draw(500), "D.draw.0.3.2000": weak.at_draw()}
     for steps in (1, 5, 10, 20):
         runs = Runs(gan.GAN(500, steps, 1), ELSEWHERE)
-        found = {"stalled": runs.stalled, "draw": runs.at_draw(), "belief": runs.belief(20)}
+        found = {"stalled": runs.stalled, "draw": runs.at_draw(), "first": runs.near_first()}
+        if steps in (1, 20):
+            found["turn"] = np.array([run.equilibrium.period for run in runs.judged])
         some |= {f"steps{steps}.{name}": values for name, values in found.items()}
+        some.setdefault("steps1.belief", runs.belief(20))
     for rate in (0.13, 0.16, 0.2):
         runs = Runs(A(1500, learning_rate=rate), ELSEWHERE)
-        some[f"rate{rate}.draw"] = runs.at_draw()
+        some |= {f"rate{rate}.draw": runs.at_draw(), f"rate{rate}.flipping": runs.ends("flipping")}
     some["rate0.2.V"] = runs.V[-500:].mean(axis=0)
+    near = lambda m: np.stack([0.4 * m, 0.8 * m - 0.25, 0 * m, 0 * m], axis=-1)  # a quarter below m
+    some["rate0.13.draw.6000"] = Runs(A(6000, learning_rate=0.13), SOME).at_draw()
+    runs = Runs(A(1500, learning_rate=0.13), ELSEWHERE, start=near)
+    some["rate0.13.near"] = runs.at_draw()[edge(runs) > 0.13]
     samples = {name: Sample(values, exact=True) for name, values in exact.items()}
     return table | samples | {name: Sample(values) for name, values in some.items()}

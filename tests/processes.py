@@ -8,6 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+SCRIPTS = "gan.py", "noisy_gan.py", "hessian.py", "plots.py"
+UNLIKE = re.compile("DISPLAY|WAYLAND|MPL|XDG_|TF_|PYTHON")
+POOR = {name: value for name, value in os.environ.items() if not UNLIKE.match(name)}  # before an import changes it
 EDITED = {"GAMES": 45, "TARGET_MEAN": -3}
 NOISY = {"GAMES": 60, "DISCR_UPDATE": 2, "GEN_UPDATE": 3, "NOISE_STD": 0.5}
 IMPORTING = """
@@ -28,24 +31,30 @@ assert changed <= {"backend"} and matplotlib.rcParams["backend"] == "svg", chang
 import tensorflow as tf
 tf.config.set_visible_devices([], "GPU")  # it can still be told
 """
+UNREAD = """
+import os, gan
+reader, writer = os.pipe()
+os.dup2(writer, 1)
+os.close(reader)  # as after `| head`
+gan.run_seed(gan.GAN(3, 1, 1), seed=0)
+gan.main(["--games=40"])
+"""
+CHATTY = "import os\nos.write(2, b'a log line\\n')\nraise KeyboardInterrupt\n"  # a TensorFlow
 
 
 def run(folder, *arguments, constants=None, **more):
     """Run Python beside a copy of the scripts, without display: status, stdout, stderr, files of img/."""
-    for script in ("plots.py",) if "plots.py" in arguments else ("gan.py", "noisy_gan.py", "hessian.py", "plots.py"):
+    for script in SCRIPTS:
         text = (ROOT / script).read_text(encoding="utf-8")
         for name, value in (constants or {}).items() if script == arguments[0] else ():
             text, count = re.subn(rf"^{name} = \S+", f"{name} = {value}", text, flags=re.MULTILINE)
             assert count == 1, f"{name} in {script}"
         (folder / script).write_text(text, encoding="utf-8")
-    ours = re.compile("DISPLAY|WAYLAND|MPL|XDG_|TF_|PYTHON")
-    poor = {name: value for name, value in os.environ.items() if not ours.match(name)}
-    streams = dict.fromkeys(["stdin", "stdout", "stderr"], subprocess.PIPE)
     words = [str(folder / word) if word.endswith(".py") else word for word in arguments]
-    poor |= more | {"PYTHONPATH": str(folder)}
-    process = subprocess.Popen([sys.executable, *words], cwd=folder.parent, env=poor, text=True, **streams)
-    out, err = process.communicate(timeout=200)
-    return process.returncode, out, err, {path.name: path.read_bytes() for path in folder.glob("img/*")}
+    poor = POOR | more | {"PYTHONPATH": str(folder)}
+    streams = {"input": "", "capture_output": True, "text": True}
+    done = subprocess.run([sys.executable, *words], cwd=folder.parent, env=poor, timeout=200, **streams)
+    return done.returncode, done.stdout, done.stderr, {path.name: path.read_bytes() for path in folder.glob("img/*")}
 
 
 def start_all(folder):
@@ -56,12 +65,16 @@ def start_all(folder):
         "noisy": (["noisy_gan.py"], {"constants": NOISY} | notebook),
         "theory": (["plots.py"], {}),
         "importing": (["-W", "error", "-c", IMPORTING], {"MPLBACKEND": "svg", "TF_CPP_MIN_LOG_LEVEL": "2"}),
+        "unread": (["-W", "error", "-c", UNREAD], {}),
         "interrupted": (["gan.py"], {}),
+        "chatty": (["gan.py"], {"TF_CPP_MIN_LOG_LEVEL": "0"}),
+        "bad flags": (["gan.py"], {"XLA_FLAGS": "--no-such-flag"}),
+        "bad backend": (["gan.py"], {"MPLBACKEND": "nosuch"}),
     }
     executor, futures = ThreadPoolExecutor(2), {}
     for name, (arguments, how) in jobs.items():
         (folder / name).mkdir()
-        if name == "interrupted":
-            (folder / name / "tensorflow.py").write_text("raise KeyboardInterrupt\n")
+        if name in ("interrupted", "chatty"):
+            (folder / name / "tensorflow.py").write_text(CHATTY)
         futures[name] = executor.submit(run, folder / name, *arguments, **how)
     return executor, futures

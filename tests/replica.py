@@ -71,9 +71,8 @@ def play(model, draws, game, params):
     """Play one game: its line of a gan.History."""
     params, (x, z, noise), z_discr = np.array(params, float), sample(draws, game), draws.z_discr[game]
     for _ in range(model.discr_update):
-        value = objective(params, x, z_discr, noise)
         params[2:] += model.learning_rate * gradient(params, x, z_discr, noise)[2:]
-    by_discr = gradient(params, x, z_discr, noise)[2:]
+    value, by_discr = objective(params, x, z_discr, noise), gradient(params, x, z_discr, noise)[2:]
     for z in draws.z_gen[game]:
         params[:2] -= model.learning_rate * generator_gradient(params, x, z, noise, model.gen_loss)
     given = params, x, z, noise, model.gen_loss
@@ -91,14 +90,8 @@ def train(model, draws):
 
 def settings(rng, **fixed):
     """Draw the settings of a game, mild and wild ones."""
-    return {
-        "games": int(rng.integers(1, 25)),
-        "discr_update": int(rng.integers(1, 8)),
-        "gen_update": int(rng.integers(1, 4)),
-        "num_samples": int(rng.integers(1, 12)),
-        "learning_rate": 10 ** rng.uniform(-4, 0),
-        "init_std": rng.choice([0, 0.1, 1, 5]),
-        "gen_loss": str(rng.choice([*LOSSES])),
-        "target_mean": rng.uniform(-8, 8),
-        "target_std": 10 ** rng.uniform(-2, 0.5),
-    } | fixed
+    most = {"games": 25, "discr_update": 8, "gen_update": 4, "num_samples": 12}
+    found = {name: int(rng.integers(1, end)) for name, end in most.items()}
+    found |= {"learning_rate": 10 ** rng.uniform(-4, 0), "init_std": rng.choice([0, 0.1, 1, 5])}
+    found |= {"gen_loss": str(rng.choice([*LOSSES])), "target_mean": rng.uniform(-8, 8)}
+    return found | {"target_std": 10 ** rng.uniform(-2, 0.5)} | fixed

@@ -52,7 +52,7 @@ def test_chief_numbers_elsewhere(named, normal, strong):
 def test_losses(normal, strong):
     """Only the saturating loss stalls; it widens G, the other narrows it, the middle one keeps w - b/2."""
     change = lambda runs: (runs.end - runs.start) @ [1, -1 / 2, 0, 0]
-    narrow, middle = (measure.trained(loss)[0] for loss in measure.OTHERS)
+    middle, narrow = (measure.trained(loss)[0] for loss in measure.OTHERS)
     assert (change(normal) > 0).all()
     assert (change(narrow) < 0).all()
     assert np.median(np.abs(change(middle))) < np.median(-change(narrow)) / 4

@@ -16,6 +16,7 @@ from test_hessian import DRAW, ends, played
 
 import gan
 import hessian
+import noisy_gan
 import plots
 from gan import GAN
 from noisy_gan import NoisyGAN
@@ -35,70 +36,78 @@ ALLOWED = {  # smallest, largest, and what is just too small and too large
     "seeds": ("1", "1000", "-1", "1001"),
 }
 WHOLE = {"games", "discr-update", "gen-update", "num-samples", "seed", "seeds"}
-CONSTANTS = [None, [5], {}, 1j, "many", Fraction(1, 3), object, float("nan")]
+CONSTANTS = [None, True, [5], {}, 1j, "many", Fraction(1, 3), object, float("nan")]
 
 
-class Stop(Exception):
-    """Ends a command where it would train."""
-
-
-def settings_of(*arguments, kind=GAN):
+def settings_of(*arguments, kind=GAN, constants=None):
     """Read what a command would train, by name."""
 
     def draw(self, seed):
-        raise Stop(vars(self) | {"seed": int(seed)})
+        kind.draw(self, seed)
+        raise StopIteration(vars(self) | {"seed": int(seed)})
 
-    with pytest.raises(Stop) as stop:
-        gan.main(arguments, type(kind.__name__, (kind,), {"draw": draw}))
-    return stop.value.args[0]
+    with pytest.raises(StopIteration) as stop:
+        gan.main(arguments, type(kind.__name__, (kind,), {"draw": draw, "__module__": kind.__module__}), constants)
+    return stop.value.value
 
 
 def assert_refused(found, *words):
     """Require that a command ended in one line with some words."""
     status, out, err = found
-    assert (status, out, err.count("\n")) == (2, "", 1), found
-    assert err.startswith("gan.py: ")
+    assert (status, out, err.count("\n"), err[:15]) == (2, "", 1, "gan.py: error: "), found
     assert all(word in err for word in words), (words, err)
 
 
 @pytest.mark.parametrize("flag", ALLOWED)
-def test_limits_of_flags_constants_and_classes(command, images, monkeypatch, flag):
-    """The ends are taken, and told by --help; what is beyond, no such number, or missing, is named."""
+def test_limits_of_flags_constants_and_classes(command, images, flag):
+    """The ends are taken, and told by --help; what is beyond, or no such number, is named; gan.py has the missing."""
     (small, large, *outside), name = ALLOWED[flag], flag.upper().replace("-", "_")
     words = f"{name} must be a {'whole ' * (flag in WHOLE)}number from ", f" to {large}, not "
     told = " ".join(command("--help", model=NoisyGAN)[1].split())
     assert flag == "seeds" or re.search(rf"--{flag} [^:]*[a-z]: from {small} to {large}\b", told)
     for value in (small, large):
         found = settings_of("--games=40", "--discr-update=1", f"--{flag}={value}", kind=NoisyGAN)
-        if flag != "seeds":
-            assert repr(found[name.lower()]) == repr((int if flag in WHOLE else float)(value))
+        assert flag == "seeds" or repr(found[name.lower()]) == repr((int if flag in WHOLE else float)(value))
     for value in (*outside, "", "nan", "inf", "many", "1\n2", "0x10", *["1.5", "1e-1"] * (flag in WHOLE)):
         found = command("--games=40", "--discr-update=1", f"--{flag}={value}", model=NoisyGAN)
         assert_refused(found, *(words if value in outside else [flag if f"--{flag}" in found[2] else name]))
-    other, usual = "--games=40" if flag != "games" else "--seed=0", NoisyGAN.constants
-    for value in [*map(float, outside), *CONSTANTS, *[1.5] * (flag in WHOLE)] * (flag != "seeds"):
-        monkeypatch.setattr(NoisyGAN, "constants", usual | {name: value})
-        assert_refused(command(other, model=NoisyGAN), *words)
-        if flag != "seed":
+    other, usual = "--games=40" if flag != "games" else "--seed=0", vars(noisy_gan)
+    for value in [*map(float, outside), *CONSTANTS, *[1.5, 500.0] * (flag in WHOLE)]:
+        assert_refused(command(other, model=NoisyGAN, constants=usual | {name: value}), *words)
+        if flag not in ("seed", "seeds"):
             with pytest.raises(ValueError, match=f"^{re.escape(words[0])}.*{re.escape(words[1])}"):
                 dataclasses.replace(NoisyGAN(40, 1, 1), **{name.lower(): value})
     if flag != "seeds":
-        monkeypatch.setattr(NoisyGAN, "constants", {key: value for key, value in usual.items() if key != name})
-        assert_refused(command(other, model=NoisyGAN), words[0])
+        found = settings_of(other, kind=NoisyGAN, constants={key: usual[key] for key in usual if key != name})
+        assert found[name.lower()] == getattr(gan, name, NoisyGAN.noise_std)
     assert not images.exists()
 
 
-def test_bad_losses_bad_flags_and_too_much_memory(command, images):
-    for value in ("", "Saturating", "None"):
-        assert_refused(command("--gen-loss=" + value), "saturating or non-saturating or middle", repr(value))
-        with pytest.raises(ValueError, match="GEN_LOSS must be saturating or non-saturating or middle, not"):
+def test_losses_flags_fields_and_memory(command, images):
+    losses = "GEN_LOSS must be saturating or middle or non-saturating, not "
+    for value in ("", "Saturating", "None", None, ["middle"], np.array(["middle", "middle"])):
+        assert_refused(command(constants=vars(gan) | {"GEN_LOSS": value}), losses + repr(value))
+        with pytest.raises(ValueError, match=losses):
             GAN(5, 1, 1, gen_loss=value)
-    for flags in (["--games"], ["--no-such-flag"], ["40"], ["-1"], ["--noise-std=1"]):
-        assert_refused(command(*flags))
+    assert_refused(command("--gen-loss=x"), losses + "'x'")
+    variant = lambda *fields: dataclasses.make_dataclass("Odd", fields, bases=(GAN,), frozen=True)
+    odd = variant(("flag", bool, False), ("some", tuple, ()))
+    assert_refused(command(model=odd, constants={"SOME": [1]}), "SOME must be a number, a word or a tuple, not [1]")
+    for flags in ("--games", "--no-such-flag", "40", "-1", "--noise-std=1", "--flag False"):
+        assert_refused(command(*flags.split(), model=odd), flags)
+    for name in ("seed", "seeds", "help", "explore"):
+        assert_refused(command(model=variant((name, int, 0))), f"Odd must not have a field named '{name}'")
     flags = "--gen-loss=middle", "--games=100000", "--num-samples"
     assert_refused(command(*flags, 51), "GAMES * NUM_SAMPLES * (GEN_UPDATE + 1) must be at most 10000000")
     assert settings_of(*flags, 50)["num_samples"] == 50
+    assert settings_of("--init-std=-0.0")["init_std"] == 0
     assert not images.exists()
+
+
+@pytest.mark.parametrize(("module", "kind"), [(gan, GAN), (noisy_gan, NoisyGAN)])
+def test_constants_are_of_the_file_of_the_class(monkeypatch, module, kind):
+    monkeypatch.setattr(module, "GAMES", 60)
+    assert settings_of(kind=kind).items() >= {"games": 60, "discr_update": module.DISCR_UPDATE}.items()
 
 
 def test_names_of_files_tell_all_settings_that_differ():
@@ -111,8 +120,8 @@ def test_names_of_files_tell_all_settings_that_differ():
     names = [gan.file_name(model, 3, 0) for model in mixed]
     names += [gan.file_name(mixed[0], *rest) for rest in ((1234567, 0), (1234568, 0), (0, 3), (3, 5), (0, 30))]
     assert len({*names}) == len(names) >= 14
-    model = GAN(500, 1, 50, init_std=2.0, num_samples=20, gen_loss="non-saturating")
-    assert gan.file_name(model, 0, 1000) == "500_1_50_num-samples20_init-std2_non-saturating"
+    model = GAN(500, 1, 50, num_samples=20, init_std=2.0, gen_loss="middle")
+    assert gan.file_name(model, 0, 1000) == "500_1_50_num-samples20_init-std2_middle"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,11 +133,6 @@ class Fragile(GAN):
     def draw(self, seed):
         draws = super().draw(seed)
         return draws._replace(params=draws.params * (1e200 if seed in (4, 8) else 1))
-
-
-def wilson(count, n):
-    low, high = stats.binomtest(int(count), n).proportion_ci(method="wilson")
-    return f"{count / n:.1%}  [{low:.1%}, {high:.1%}]"
 
 
 def judge(run):
@@ -148,7 +152,7 @@ def judge(run):
         "objective V": v[-1],
         "generated mean": w / 2 + b,
         "generated std": abs(w) / 12**0.5,
-        "best D's objective V*": plots.best_objective(run.target, params[-1]),
+        "best D's objective V*": hessian.best_objective(run.model.target, params[-1]),
         "largest |D - 1/2| on data": np.abs(replica.sigmoid(a * x + c) - 0.5).max(),
         "largest learning rate": run.equilibrium.edge,
         "V at the draw from game": len(near) - near[::-1].index(False) + 1 if near[-1] else np.nan,
@@ -158,27 +162,28 @@ def judge(run):
 
 
 def test_many_seeds_are_judged_and_counted(command, images, monkeypatch):
-    """Lost ones, too."""
+    """Lost ones, too, some at a time."""
     judged = [judge(played(Fragile(800, 1, 1, target_mean=2), seed)) for seed in range(3, 24)]
     expected = {}
     for name in {name for one in judged for name in one}:
         values = sorted(one[name] for one in judged if one.get(name) is not None and one[name] == one[name])
-        if name.startswith(("ends", "Hessian")):
-            expected[name] = wilson(len(values), 21)
-        elif values and isinstance(values[0], (bool, np.bool_)):
-            expected[name] = wilson(sum(values), len(values)) + f" of {len(values)}"
+        if values and isinstance(values[0], (bool, np.bool_)):
+            words = name.startswith(("ends", "Hessian"))
+            count, n = sum(values), 21 if words else len(values)
+            low, high = stats.binomtest(int(count), n).proportion_ci(method="wilson")
+            expected[name] = f"{count / n:.1%}  [{low:.1%}, {high:.1%}]" + ("" if words else f" of {n}")
         elif values:
             low, middle, high = (values[round(share * (len(values) - 1))] for share in (0.05, 0.5, 0.95))
             expected[name] = f"{middle:.4g}  [{low:.4g}, {high:.4g}]"
+    monkeypatch.setattr(gan, "MOST_NUMBERS", 11 * 800 * 10)
+    status, out, err = command("--games=800", "--target-mean=2", "--seed=3", "--seeds=21", model=Fragile)
+    progress, report = out.split("Of 21 seeds after 800 games ")
+    assert (status, progress, err) == (0, "seeds 3 to 13: 800 games\nseeds 14 to 23: 800 games\n", "")
+    _, *lines, saved = report.splitlines()
+    assert dict(re.split(" {2,}", line.strip(), maxsplit=1) for line in lines) == expected
     name = "seeds_fragile_800_1_1_target-mean2_seed3_seeds21.png"
-    for most, parts in ((gan.MOST_NUMBERS, ["3 to 23"]), (11 * 800 * 10, ["3 to 13", "14 to 23"])):
-        monkeypatch.setattr(gan, "MOST_NUMBERS", most)
-        status, out, err = command("--games=800", "--target-mean=2", "--seed=3", "--seeds=21", model=Fragile)
-        progress, report = out.split("Of 21 seeds after 800 games ")
-        assert (status, progress.splitlines(), err) == (0, [f"seeds {part}: 800 games" for part in parts], "")
-        _, *lines, saved = report.splitlines()
-        assert dict(re.split(" {2,}", line.strip(), maxsplit=1) for line in lines) == expected
-        assert [saved, *(path.name for path in images.iterdir())] == [f"Saved in img/: {name}", name]
+    assert [saved, *(path.name for path in images.iterdir())] == [f"Saved in img/: {name}", name]
+    assert re.findall("seeds .*:", command("--games=1", "--seeds=101")[1]) == ["seeds 0 to 99:", "seeds 100 to 100:"]
 
 
 @pytest.mark.parametrize("error", [KeyError, ValueError, AssertionError])
@@ -198,8 +203,12 @@ def test_a_variant_gets_its_pictures_and_no_theory(command, images):
     class ShapedGAN(Humps):
         power: float = 1.0
 
+        def __post_init__(self):
+            object.__setattr__(self, "kept", [self.power])  # as a cached_property does
+            super().__post_init__()
+
         def generator(self, gen, z):
-            return super().generator(gen, z**self.power)
+            return super().generator(gen, z ** self.kept[0])
 
     words = "theory|draw|turn|Hessian|equilibri|swing|\\brate|lost|stalled|flipping|settled|circling|on the way"
     for flags, lines, made in (([], 1, {*KINDS[:2]}), (["--seeds=3"], 0, {*KINDS[:2], "seeds_{}_seeds3.png"})):
@@ -210,52 +219,75 @@ def test_a_variant_gets_its_pictures_and_no_theory(command, images):
         assert (left, re.findall(words, rest)) == (lines, [])
 
 
-def test_a_notebook_gets_pictures_and_exceptions(command, images, monkeypatch):
-    shown, modules = [], [types.ModuleType(name) for name in ("IPython", "IPython.display")]
-    shell, display = modules
-    display.Image, display.display = lambda data: data, lambda *images: shown.extend(images)
-    for module in modules:
-        monkeypatch.setitem(sys.modules, module.__name__, module)
-    for there, few in ((None, []), (object(), [kind.format("noisy_20_1_1") for kind in KINDS[:2]])):
-        shell.get_ipython = lambda there=there: there
-        status, out, _ = command("--games", 20, "--discr-update", 1, model=NoisyGAN)
-        assert (status, "After 20 games: " in out) == (0, True)
-        assert shown == [(images / name).read_bytes() for name in few]
-    for arguments in (["--games", 0], ["--gamez", 3], ["--gen-loss=x"]):
-        with pytest.raises(ValueError, match=r"(?i)gam|loss"):
-            gan.main(arguments)
-    with pytest.raises(FloatingPointError, match="overflow"):
-        gan.main(["--games=20", "--seed=4"], Fragile)
+@pytest.mark.filterwarnings("error")
+def test_past_the_largest_rate_no_picture_is_lost(command, images, monkeypatch):
+    monkeypatch.setattr(plots, "FIRST_FRAMES", ())
+    monkeypatch.setattr(plots, "MOST_FRAMES", 2)
+    rng, lines = np.random.default_rng(1), ["0.2 --seed=1", "10 --games=5"]
+    lines += [f"0.16 --target-mean=6 --seed={seed}" for seed in range(3)]
+    for loss in ("middle", "non-saturating"):
+        lines.append(f"{10 ** rng.uniform(-0.9, 1)} --games=200 --target-mean={rng.uniform(-20, 20)} --gen-loss={loss}")
+    for line, model in zip(lines, [GAN] * 6 + [NoisyGAN]):
+        status, out, err = command("--discr-update=1", *f"--learning-rate={line}".split(), model=model)
+        saved = out.rpartition("\nSaved in img/: ")[2].split(", ")
+        assert [name[:3] for name in saved] == [kind[:3] for kind in KINDS]
+        assert (status, err, "\nAfter " in out, (images / saved[0]).exists()) == (0, "", True, True), line
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(command, images):
+def test_a_picture_that_fails_costs_no_other(command, images):
+    class Blind(GAN):
+        theory = True
+
+        def discriminator(self, discr, x):
+            if len(x) > 100:  # of a curve
+                raise OSError("none\nof it")
+            return super().discriminator(discr, x)
+
     images.write_bytes(b"not a folder")
-    status, out, err = command("--games=20", "--discr-update=1", model=NoisyGAN)
-    assert (status, err.count("\n"), "img" in err, "Saved" in out) == (2, 1, True, False)
+    status, out, err = command("--games=20", model=Blind)
+    *missing, one, other = (kind.format("blind_20_1_1") for kind in KINDS)
+    told = "".join(f"Missing in img/: {name}: OSError: none of it\n" for name in missing)
+    assert re.fullmatch(rf"{told}gan.py: error: .*img.*\n", err)
+    assert (status, "\nAfter 20 games: " in out, "Saved" in out) == (2, True, False)
+    images.unlink()
+    assert command("--games=20", model=Blind) == (0, f"{out}Saved in img/: {one}, {other}\n", told)
+    assert {path.name for path in images.iterdir()} == {one, other}
 
 
 RUNS = ("edited", EDITED, GAN, "45_1_1_target-mean-3"), ("noisy", NOISY, NoisyGAN, "noisy_60_2_3_noise-std0.5")
 
 
 @pytest.mark.parametrize(("run", "constants", "model", "name"), RUNS)
-def test_edited_constants_give_what_flags_give(script_run, command, images, run, constants, model, name):
-    """Byte for byte."""
+def test_edited_constants_give_what_flags_give(script_run, command, images, monkeypatch, run, constants, model, name):
+    """Byte for byte; a notebook shows it."""
+    shown, notebook = [], run == "noisy"
+    display = types.SimpleNamespace(Image=lambda data: data, display=lambda *images: shown.extend(images))
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: notebook or None))
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
     status, out, err, made = script_run(run)
-    assert (status, err, {*made}) == (0, "", {kind.format(name) for kind in KINDS})
+    files = [kind.format(name) for kind in KINDS]
+    assert (status, err, {*made}) == (0, "", {*files})
     flags = [f"--{name.lower().replace('_', '-')}={value}" for name, value in constants.items()]
     assert command(*flags, model=model) == (0, out, "")
     assert {path.name: path.read_bytes() for path in images.iterdir()} == made
+    assert shown == [made[name] for name in files] * notebook
+    assert_refused(command("--games", 0), "GAMES must be ")
     found, last = dict(re.findall(r"^game +(\d+) +objective +(\S+)$", out, re.MULTILINE)), str(constants["GAMES"])
     assert {"1", "20", "40", last} <= {*found}
     assert re.search(rf"^After {last} games: [a-z ]+\n +objective V +{found[last]},", out, re.MULTILINE)
-    assert {*out.splitlines()[-1].removeprefix("Saved in img/: ").split(", ")} == {*made}
+    assert out.endswith(f"\nSaved in img/: {', '.join(files)}\n")
 
 
-def test_picture_of_theory_interrupt_and_import(script_run):
+def test_theory_import_and_last_words(script_run):
+    """A closed pipe is no error; log lines are hidden, unless asked for or the last of all."""
     status, out, err, made = script_run("theory")
     assert (status, out, err, [*made]) == (0, "Saved in img/: theory.png\n", "", ["theory.png"])
-    status, out, err, made = script_run("interrupted")
-    assert (status != 0, out, made, err.count("Traceback")) == (True, "", {}, 1), err
-    assert err.endswith("KeyboardInterrupt\n")
     status, out, err, _ = script_run("importing")
     assert (status, out) == (0, ""), err
+    status, _, err, made = script_run("unread")
+    assert (status, err, {*made}) == (0, "", {kind.format("40_1_1") for kind in KINDS})
+    stack, interrupted = 'Traceback [^"]*\n(  .*\n)+', "KeyboardInterrupt\n"
+    words = {"interrupted": stack + interrupted, "chatty": "a log line\n" + stack + interrupted}
+    for name, told in (words | {"bad flags": ".*XLA_FLAGS.*\n", "bad backend": "MPLBACKEND.*\n"}).items():
+        status, out, err, made = script_run(name)
+        assert (status != 0, out, made, bool(re.fullmatch(told, err))) == (True, "", {}, True), err

@@ -11,9 +11,10 @@ import matplotlib.style
 import numpy as np
 import pytest
 from matplotlib import pyplot
-from matplotlib.backend_bases import FigureManagerBase, KeyEvent, MouseEvent
+from matplotlib.backend_bases import FigureManagerBase, KeyEvent, MouseEvent, NavigationToolbar2
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from pictures import LOSSES, Humps, check_objective, check_phase, check_stage, check_words
 
 import gan
@@ -42,18 +43,23 @@ class Timer:
         self.callback()
 
 
-def opened(kind=gan.GAN, train=gan.run, figure=None, dpi=50, **changed):
+def opened(kind=gan.GAN, train=gan.run_seed, figure=None, **changed):
     """Open a window that keeps what it trained, and its words at each drawing."""
-    figure, trained, drawn = figure or Figure(plots.WINDOW, dpi=dpi), [], []
+    figure, trained, drawn = figure or Figure(plots.WINDOW, dpi=50), [], []
     canvas = FigureCanvasAgg(figure)
     canvas.new_timer = lambda interval=None: Timer()
-    canvas.draw = lambda: drawn.append(figure.texts[0].get_text()) or FigureCanvasAgg.draw(canvas)
+
+    def draw():
+        drawn.append([text.get_text() for text in figure.findobj(Text)])
+        FigureCanvasAgg.draw(canvas)
+
+    canvas.draw = draw
 
     def record(seed, **settings):
         trained.append(settings | {"seed": seed})
         return train(kind(**settings), seed)
 
-    window = plots.Explorer(figure, record, vars(kind(60, 1, 1)) | {"seed": 0} | changed)
+    window = plots.Explorer(figure, record, gan.fields_of(kind(60, 1, 1)) | {"seed": 0} | changed)
     vars(window).update(kind=kind, trained=trained, drawn=drawn)
     return window
 
@@ -75,7 +81,7 @@ def check(window):
         assert float(slider.valtext.get_text()) == pytest.approx(settings[name])
     seed = settings.pop("seed")
     try:
-        run = gan.run(window.kind(**settings), seed)
+        run = gan.run_seed(window.kind(**settings), seed)
     except FloatingPointError as error:
         told = str(error)
         assert (words, [ax.get_visible() for ax in window.axes]) == (told, [False] * 3)
@@ -126,20 +132,20 @@ def test_knobs():
 
 def test_what_it_tells_before_and_instead_of_a_run():
     """A variant's slip is raised, an interrupt closes the window."""
-    ends = {1: plots.Refusal("too many"), 2: FloatingPointError("lost"), 3: TypeError("a slip"), 4: KeyboardInterrupt()}
+    ends = {1: ValueError("too many"), 2: FloatingPointError("lost"), 3: TypeError("a slip"), 4: KeyboardInterrupt()}
     told = []
 
     def train(model, seed):
-        told.append(window.drawn[-1] if told else "")
+        told.append([word for word in ("training ...", "100") if told and word in window.drawn[-1]])
         if seed in ends:
             raise ends[seed]
-        return gan.run(model, seed)
+        return gan.run_seed(model, seed)
 
     window = opened(train=train, figure=pyplot.figure())
-    set_knob(window, "gen_update", 1)
+    set_knob(window, "gen_update", 7)
     window.loss.set_active(1)
     set_knob(window)
-    assert told == ["", "training ...", "training ..."]
+    assert told == [[], ["training ...", "100"], ["training ...", "100"]]
     for seed in (1, 2):
         set_knob(window, "seed", seed)
         assert (window.verdict.get_text(), window.axes[0].get_visible()) == (str(ends[seed]), False)
@@ -194,31 +200,71 @@ def test_play():
     assert (clock.running, window.scrubber.val, len(window.trained)) == (False, 2, 1)
 
 
-@pytest.mark.parametrize(("kind", "games", "mean"), [(NoisyGAN, 100_000, 5.0), (Humps, 60, 5.0), (gan.GAN, 1, -100.0)])
-def test_words_stand_apart(kind, games, mean):
-    window = opened(kind, dpi=100, games=games, target_mean=mean)
+def test_home_and_put_all_back_show_the_whole_run():
+    window = opened()
+    toolbar = NavigationToolbar2(window.figure.canvas)
+    limits = lambda: [ax.viewLim.extents.tolist() for ax in window.axes]
+    whole = limits()
+    for seed in (1, 2, None, None):  # at last nothing but the limits has moved
+        toolbar.push_current()
+        for ax in window.axes:
+            ax.set(xlim=(2, 3), ylim=(2, 3))
+        if not seed:
+            mouse(window, window.buttons[1].ax, 0.5)
+        set_knob(window, seed and "seed", seed)
+        shown = limits()
+        toolbar.home()
+        assert limits() == shown
+        check(window)
+    assert limits() == whole
+
+
+LONG = {"learning_rate": 1e-6, "init_std": 0.0}  # numbers beside V
+WINDOWS = (NoisyGAN, {"games": 100_000}), (Humps, {}), (gan.GAN, {"games": 1, "target_mean": -100.0}), (gan.GAN, LONG)
+
+
+@pytest.mark.parametrize(("kind", "changed"), WINDOWS)
+def test_words_stand_apart(kind, changed):
+    window = opened(kind, figure=Figure((9, 5), dpi=100), **changed)
     check(window)
+    check_words(window.figure)
+    for slider in (window.scrubber, *window.sliders.values()):
+        for place in (slider.valmin, slider.valmax):
+            slider.set_val(place)
+            words = slider.label.get_window_extent(), slider.valtext.get_window_extent()
+            assert not any(box.overlaps(line.get_window_extent()) for box in words for line in slider.ax.lines)
+    window.figure.set_size_inches(plots.WINDOW)
     check_words(window.figure)
 
 
 def test_a_window_fits_a_laptop_and_no_key_changes_an_axis(monkeypatch, command):
+    """A second one is another window, and ends the first."""
     shown = []
 
     def show():
-        shown.append(figure := pyplot.gcf())
-        assert np.all(figure.bbox.size <= (1366, 680))  # 88 for title and toolbar
-        settings = figure.explorer.settings
-        assert (settings["games"], settings["learning_rate"], settings["seed"]) == (6, 0.3, 5)
-        for ax in figure.explorer.axes:
-            for key in "lk":
-                press(figure.canvas, key, *ax.transAxes.transform((0.5, 0.5)))
-            assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "linear")
+        shown.append(window := pyplot.gcf().explorer)
+        assert np.all(window.figure.bbox.size <= (1366, 680))  # 88 for title and toolbar
+        assert [window.settings[name] for name in ("games", "learning_rate", "seed")] == [6, 0.3, 5]
+        for ax in window.axes:
+            grid, seen = [*ax.get_xgridlines(), *ax.get_ygridlines()], []
+            for key in " gGlkL":
+                press(window.figure.canvas, key, *ax.transAxes.transform((0.5, 0.5)))
+                seen.append((ax.get_xscale(), ax.get_yscale(), *(line.get_visible() for line in grid)))
+            assert len({*seen}) == 1
+        window.turn("seed", 5)
 
     pyplot.switch_backend("agg")
     monkeypatch.setattr(FigureCanvasAgg, "manager_class", type("Toolkit", (FigureManagerBase,), {}))
+    monkeypatch.setattr(FigureCanvasAgg, "new_timer", lambda canvas, interval=None: Timer())
     monkeypatch.setattr(pyplot, "show", show)
-    assert command("--explore", "--games", 6, "--learning-rate", 0.3, "--seed", 5) == (0, "", "")
-    assert len(shown) == 1
+    for _ in range(2):
+        assert command("--explore", "--games", 6, "--learning-rate", 0.3, "--seed", 5) == (0, "", "")
+    older, newer = shown
+    assert len(older.figure.axes) == len(newer.figure.axes)
+    assert [(window.clock.running, window.soon.running) for window in shown] == [(False, False), (True, True)]
+    mouse(older, older.sliders["seed"].ax, 0.9)
+    mouse(older, older.buttons[0].ax, 0.5)
+    assert (older.settings["seed"], older.clock.running) == (5, False)
 
 
 @pytest.mark.parametrize(("backend", "cure"), [("agg", "%pip install ipympl"), (0, "no server")])
@@ -248,7 +294,7 @@ def train(seed, **settings):
     if seed == 99:
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(5)
-    return gan.run(gan.GAN(**settings), seed)
+    return gan.run_seed(gan.GAN(**settings), seed)
 
 def act():
     print("plays", 1 <= window.scrubber.val < 60)
@@ -264,7 +310,7 @@ def watched():
     print("closed", pyplot.get_fignums())
 
 show, pyplot.show = pyplot.show, watched
-print(plots.explore(train, vars(gan.GAN(60, 1, 1)) | {"seed": 0}))
+print(plots.explore(train, gan.fields_of(gan.GAN(60, 1, 1)) | {"seed": 0}))
 """
 
 

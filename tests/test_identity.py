@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import gan
 from noisy_gan import NoisyDraws, NoisyGAN
 
-MU = {"saturating": 1, "non-saturating": -1, "middle": 0}
-X = np.random.default_rng(4).normal(5, 1, 40)
-Z = (np.arange(40) + 0.5) / 40  # the formula asks for a mean of 1/2 alone
-POINTS = np.random.default_rng(3).normal(0, 1, (3000, 4)) * [4, 5, 1, 3]
+RNG = np.random.default_rng(4)
+POINTS = RNG.normal(0, 1, (3000, 4)) * [4, 5, 1, 3]
+X = RNG.normal(5, 1, (3000, 40))  # other data at each
+Z = 1 / 2 + np.outer(RNG.uniform(0, 1, 3000), np.linspace(-1 / 2, 1 / 2, 40))  # the formula asks for a mean of 1/2
+POINTS[0], X[0], Z[0] = (1, 1 / 2, 1, -4), 5, 1 / 2  # one real sample of logit 1, a generated one of -3
+SHARES = RNG.uniform(0, 1 / 2, 3000)  # of the saturating loss
+MU = {"saturating": 1, "non-saturating": -1, "middle": 0, "between": 2 * SHARES[:, None] - 1}
 ACROSS = np.array([[1 / 2, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]).T * np.sqrt([4 / 5, 1, 1])  # of length 1
 
 
@@ -25,20 +29,25 @@ class Penalised(NoisyGAN):
 
 @pytest.mark.parametrize("loss", MU)
 @pytest.mark.parametrize(("noise_std", "gamma"), [(0, 0), (0.7, 0), (0, 0.5), (2, 3)])
-def test_identity(loss, noise_std, gamma):
+def test_identity(loss, noise_std, gamma, monkeypatch):
     """The model's own derivatives against the formula; under one loss alone rho^2 grows, one keeps w - b/2."""
+    monkeypatch.setitem(gan.LOSSES, "between", SHARES)
     model = Penalised(1, 1, 1, gen_loss=loss, gamma=gamma)
-    noise = noise_std * np.random.default_rng(5).normal(size=(2, 40))
-    noise -= noise.mean(axis=1, keepdims=True)
+    noise = noise_std * np.random.default_rng(5).normal(size=(2, 3000, 40))
+    noise -= noise.mean(axis=-1, keepdims=True)
     batch, (gen, discr) = NoisyDraws(POINTS, X, Z, Z, *noise), model.players(tf.constant(POINTS))
     real, fake = model.seen(batch, model.generator(gen, Z))
     moves = [-model.gen_gradient(gen, discr, batch, Z), model.discr_gradient(discr, real, fake)]
-    moves, away = np.concatenate(moves, axis=-1), (POINTS - [0, X.mean(), 0, 0]) @ ACROSS
-    a, f, fake_f = POINTS[:, 2:3], model.logit(discr, real).numpy(), model.logit(discr, fake).numpy()
-    ahead = 4 / 5 * (X.mean() - POINTS[:, :1] / 2 - POINTS[:, 1:2]) * a * (1 + Z / 2)  # f* - f
+    moves, away = np.concatenate(moves, axis=-1), np.array(POINTS)
+    away[:, 1] -= X.mean(axis=-1)
+    w, b, a, _ = away.T[..., None]
+    f, fake_f = model.logit(discr, real).numpy(), model.logit(discr, fake).numpy()
+    ahead = -4 / 5 * (w / 2 + b) * a * (1 + Z / 2)  # f* - f
     terms = f * np.tanh(f / 2), (fake_f + MU[loss] * ahead) * np.tanh(fake_f / 2), 2 * gamma * a**2
-    rate, terms = 2 * away * (moves @ ACROSS), [term.mean(axis=-1) for term in terms]
+    rate, terms = 2 * (away @ ACROSS) * (moves @ ACROSS), [term.mean(axis=-1) for term in terms]
     both = [*rate.T, *terms]  # they add up to 0
     assert (np.abs(np.sum(both, axis=0)) < 1e-12 * (1 + np.abs(both).sum(axis=0))).all()
     assert (rate.sum(axis=-1) > 1e-12).any() == (loss == "saturating")
     assert (np.abs(moves @ [1, -1 / 2, 0, 0]).max() < 1e-12) == (loss == "middle")
+    if (noise_std, gamma, loss) == (0, 0, "saturating"):
+        assert rate[0].sum() == pytest.approx(np.tanh(3 / 2) - np.tanh(1 / 2))
