@@ -409,6 +409,7 @@ class Scene(NamedTuple):
     push: np.ndarray  # (N,) on each generated sample
     curve: np.ndarray  # (M,) D on the grid
     edges: np.ndarray  # (LEVELS,) equal shares of all that G makes lie between neighbours
+    density: np.ndarray  # (LEVELS - 1,) of G(z) there, and 0 in a gap
 
 
 class Run:
@@ -459,13 +460,20 @@ class Run:
         real, fake_seen = (np.asarray(samples) for samples in self.model.seen(self.batch(game - 1), fake))
         scores = np.asarray(self.model.discriminator(discr, np.concatenate([real, fake_seen, grid])))
         *scores, curve = np.split(scores, np.cumsum([len(real), len(fake_seen)]))
+        edges = np.sort(self.model.generator(gen, self.levels))
+        width = np.diff(edges)
+        beside = np.pad(width, 1, "edge")
+        gap = width > 50 * np.maximum(beside[2:], beside[:-2])
+        with np.errstate(divide="ignore"):  # G may be a point
+            density = np.where(gap, 0, 1 / width / len(width))
         return Scene(
             fake=fake,
             seen=[real, fake_seen],
             scores=scores,
             push=self.model.push(discr, tf.constant(fake_seen)).numpy(),
             curve=curve,
-            edges=np.sort(self.model.generator(gen, self.levels)),
+            edges=edges,
+            density=density,
         )
 
     @functools.cached_property

@@ -230,13 +230,9 @@ def draw_stage(ax, run):
         length = (PUSH * scene.push / (1 + np.abs(scene.push)))[:MOST_SHOWN]
         pushes.set_offsets(np.column_stack([scene.seen[1], scene.scores[1]])[:MOST_SHOWN])
         pushes.set_UVC(length, 0 * length)
-        width = np.diff(scene.edges)
-        beside = np.pad(width, 1, "edge")
-        with np.errstate(divide="ignore"):
-            share = scale / width / len(width)
-        share[width > 50 * np.maximum(beside[2:], beside[:-2])] = 0  # a gap, in which nothing is made
-        density.set_data(np.minimum(share, TOP), scene.edges)
-        ends = np.flatnonzero(np.diff(share > TOP, prepend=False, append=False)).reshape(-1, 2)
+        density.set_data(np.minimum(scale * scene.density, TOP), scene.edges)
+        too_high = scale * scene.density > TOP
+        ends = np.flatnonzero(np.diff(too_high, prepend=False, append=False)).reshape(-1, 2)
         middles = scene.edges[ends].mean(axis=1)
         cut.set_data(middles, np.full_like(middles, TOP - 0.05))
         curve.set_ydata(scene.curve)
@@ -759,7 +755,7 @@ def save(pictures):
                 print(" ".join(words.split()), file=sys.stderr)
                 continue
             IMAGES.mkdir(exist_ok=True)
-            draft = IMAGES / f".{name}"
+            draft = IMAGES / f".{os.getpid()}_{name}"
             try:
                 draft.write_bytes(content)
                 draft.replace(IMAGES / name)
