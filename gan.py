@@ -207,7 +207,8 @@ def fields_of(model):
 def require_draws(model, draws):
     """Raise a ValueError that says in a sentence why a model cannot train on these draws."""
     steps = model.games, model.gen_update
-    if getattr(draws, "_fields", ())[:4] != Draws._fields or np.shape(draws.z_gen)[:2] != steps:
+    fits = getattr(draws, "_fields", ())[:4] == Draws._fields and np.shape(draws.z_gen)[:2] == steps
+    if not fits or any(len(values) != model.games for values in draws[2:]):
         raise ValueError("draws must be a record of {} games with {} steps of G, as by model.draw".format(*steps))
     for name, values in zip(draws._fields, draws):
         if np.size(values) == 0 or not np.isfinite(np.asarray(values, float)).all():
@@ -282,19 +283,20 @@ def show_seeds(model, first, seeds):
     of_each = max(model.draw(first).z_gen.size, 8 * model.games)  # numbers of its noise, or of its History
     at_once = max(1, min(100, MOST_NUMBERS // of_each))
     shown = plots.frame_games(model.games)
-    found, courses, drawn = {}, [], []
+    found, courses, drawn, data = {}, [], [], []
     for start in range(first, first + seeds, at_once):
         stop = min(start + at_once, first + seeds)
         draws = stack_seeds(model.draw(seed) for seed in range(start, stop))
         judged, values = hessian.judge_seeds(model, draws, model.train(draws))
         for name, more in judged.items():
             found.setdefault(name, []).extend(more)
+        data.append(draws.x)
         courses.append(values[:, shown - 1])
         drawn.extend(hessian.at_draw(values[0]))
         plots.say(f"seeds {start} to {stop - 1}: {model.games} games")
     plots.say(*hessian.seeds_report(model.games, seeds, found))
-    courses = np.concatenate(courses, axis=-1)
-    return {"seeds_{}.png": lambda: plots.png(plots.seeds_figure(model, draws.x, courses, drawn))}
+    data, courses = np.concatenate(data), np.concatenate(courses, axis=-1)
+    return {"seeds_{}.png": lambda: plots.png(plots.seeds_figure(model, data, courses, drawn))}
 
 
 # ---------------------------------------------------------------- settings and the command

@@ -531,8 +531,8 @@ def hessians(model, batch, z, params):
 def judge_seeds(model, draws, history):
     """Judge many seeds together, draws and history with their axis: what a report says, and courses (3, games, S).
 
-    The first is by name a list of words, truths or numbers, of those seeds of which it can be said. The others are
-    V and the generated samples' mean and standard deviation after each game.
+    The first holds by name words, truths or numbers, of those seeds of which it can be said. The others are V and the
+    generated samples' mean and standard deviation after each game.
     """
     runs = []
     for seed in range(draws.x.shape[-2]):

@@ -496,7 +496,7 @@ def monitor_figure(run):
 def seeds_figure(model, x, courses, at_draw):
     """Compose V, generated mean and std of S seeds, courses (3, F, S) at `frame_games`, by whether V ends at the draw.
 
-    x: real samples of some seeds, for a variant; at_draw: truths (S,).
+    x: their real samples; at_draw: truths (S,).
     """
     figure = _figure((9, 3.4))
     games = frame_games(model.games)

@@ -13,6 +13,7 @@ import re
 from collections import namedtuple
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import matplotlib
 import numpy as np
@@ -105,32 +106,31 @@ THOUSAND, ELSEWHERE, SOME = range(1000), range(5000, 5250), range(5000, 5060)
 OTHERS = "middle", "non-saturating"
 
 
-class NoChance(gan.GAN):  # z lies evenly; of each seed three runs, with real samples shifted by -1/4, 0, 1/4
-    def draw(self, seed):
-        draws, even, shift = super().draw(seed // 3), (np.arange(10) + 0.5) / 10, (seed % 3 - 1) / 4
-        return draws._replace(x=draws.x + shift, z_discr=0 * draws.z_discr + even, z_gen=0 * draws.z_gen + even)
+def one_noise(draws):
+    return draws._replace(noise_fake=draws.noise_real)
 
 
-class OneNoise(noisy_gan.NoisyGAN):
-    def seen(self, batch, fake):
-        return batch.x + batch.noise_real, fake + batch.noise_real
+def start_near(draws):  # a quarter below m
+    m = draws.x.mean(axis=-1)
+    return draws._replace(params=np.stack([0.4 * m, 0.8 * m - 0.25, 0 * m, 0 * m], axis=-1))
 
 
 @dataclasses.dataclass(frozen=True)
-class R1GAN(gan.GAN):
-    gamma: float = 0.5
+class Penalised(noisy_gan.NoisyGAN):  # by R1
+    gamma: float = 0.0
 
     def objective(self, discr, real, fake):
         return super().objective(discr, real, fake) - self.gamma / 2 * discr[..., 0] ** 2
 
 
 class Runs:  # of some seeds: what they drew, but for most of the noise, their History, and what is asked of them
-    def __init__(self, model, seeds, parts=1, at_once=250, start=None):
-        piece, found = dataclasses.replace(model, games=model.games // parts), []  # played one after another
+    def __init__(self, model, seeds, at_once=250, change=lambda draws: draws):
+        piece, found = dataclasses.replace(model, games=500), []  # played one after another: they share a loop
         for first in range(0, len(seeds), at_once):
-            draws, histories = gan.stack_seeds(map(model.draw, seeds[first : first + at_once])), []
-            draws = draws._replace(params=start(draws.x.mean(axis=-1))) if start else draws
-            for games in np.split(np.arange(model.games), parts):
+            with mock.patch.object(gan.GAN, "target", stats.norm(5, 1)):  # made once
+                draws = change(gan.stack_seeds(map(model.draw, seeds[first : first + at_once])))
+            histories = []
+            for games in np.split(np.arange(model.games), model.games // 500):
                 noise = {name: getattr(draws, name)[games] for name in draws._fields[2:]}
                 before = histories[-1].params[-1] if histories else draws.params
                 histories.append(piece.train(draws._replace(params=before, **noise)))
@@ -149,24 +149,20 @@ class Runs:  # of some seeds: what they drew, but for most of the noise, their H
     def draw_from(self):
         return np.array([hessian.at_draw_from(run) for run in self.V.T])
 
-    def arrived(self):
-        """Find the first game with V below -0.5, or infinity."""
-        below = self.V < -0.5
-        return np.where(below.any(axis=0), below.argmax(axis=0) + 1, np.inf)
-
     def near_first(self):
-        near = np.abs(self.miss) < 0.25
-        return np.where(near.any(axis=0), near.argmax(axis=0) + 1, np.inf)
+        return first_game(np.abs(self.miss) < 0.25)
 
     def near_from(self):
         away = np.abs(self.miss) > 0.25
         return np.where(away[-1], np.inf, len(away) - away[::-1].argmax(axis=0) + 1)
 
-    @property
+    @functools.cached_property
     def judged(self):
-        for place in range(len(self.x)):
-            draws = gan.Draws(self.start[place], self.x[place], self.z[:, place], self.z[:, None, place])
-            yield hessian.Run(self.model, draws, gan.History(*(values[:, place] for values in self.history)))
+        found = []
+        for place, (start, x) in enumerate(zip(self.start, self.x)):
+            draws = gan.Draws(start, x, self.z[:, place], self.z[:, None, place])
+            found.append(hessian.Run(self.model, draws, gan.History(*(values[:, place] for values in self.history))))
+        return found
 
     def ends(self, word):
         return np.array([run.end == word for run in self.judged])
@@ -198,16 +194,38 @@ class Runs:  # of some seeds: what they drew, but for most of the noise, their H
         return np.mean([one * np.tanh(other / 2) for one, other in pairs], axis=-1)
 
 
+def first_game(truths):
+    """Find each run's first game that is true, or infinity."""
+    return np.where(truths.any(axis=0), truths.argmax(axis=0) + 1, np.inf)
+
+
 # formulas of part 2
 
 def half_turn_leaves(m, s2):
     return 100 * np.exp(-np.pi * (4 * s2 + 5 * m**2 / (1 + m**2)) / (4 * np.sqrt(5 * (1 + m**2))))
 
 
+def without_chance(seeds):
+    """Find T if z lies evenly; of each seed thrice, with real samples shifted by -1/4, 0, 1/4."""
+    even, draws = (np.arange(10) + 0.5) / 10, []
+    for one in map(B(500).draw, seeds):
+        still = one._replace(z_discr=0 * one.z_discr + even, z_gen=0 * one.z_gen + even)
+        draws += [still._replace(x=one.x + shift) for shift in (-1 / 4, 0, 1 / 4)]
+    times = np.full(len(draws), np.inf)
+    for before in range(0, 8000, 500):
+        late = np.flatnonzero(np.isinf(times))
+        for first in range(0, len(late), 60):
+            some = np.resize(late[first : first + 60], 60)  # of fewer, some twice
+            history = B(500).train(gan.stack_seeds(draws[place] for place in some))
+            times[some] = before + first_game(history.objective < -0.5)
+            for place, params in zip(some, history.params[-1]):
+                draws[place] = draws[place]._replace(params=params)
+    return times
+
+
 def stall(runs, seeds):
     """Compare T, the first game with V below -0.5, with the game without chance, and fit log T: a table."""
-    without = Runs(NoChance(8000, 50, 1), [3 * seed + place for seed in seeds for place in range(3)], parts=8)
-    times = np.log(np.vstack([runs.arrived(), without.arrived().reshape(-1, 3).T]))
+    times = np.log([first_game(runs.V < -0.5), *without_chance(seeds).reshape(-1, 3).T])
     kept = np.isfinite(times).all(axis=0)
     times, x, start = times[:, kept], np.sort(runs.x)[kept], runs.start[kept, 0]
     explained = 100 - 100 * np.mean((times[0] - times[2]) ** 2) / times[0].var()
@@ -223,7 +241,7 @@ def stall(runs, seeds):
 # the table: by name, a number, a range or a Sample
 
 def of_normal(runs):
-    judged, gaps = [*runs.judged], np.abs(special.expit(runs.logits(0)[0]) - 1 / 2)
+    judged, gaps = runs.judged, np.abs(special.expit(runs.logits(0)[0]) - 1 / 2)
     turns = np.array([np.mean(np.diff(run.flat_games[1::2]) if len(run.flat_games) > 3 else np.nan) for run in judged])
     theirs, slopes = np.array([run.equilibrium.period for run in judged]), runs.params[..., 2].T
     power = lambda slope, turn: np.mean(slope[-2 * turn :][:turn] ** 2) / np.mean(slope[-turn:] ** 2)
@@ -233,7 +251,7 @@ def of_normal(runs):
         "A.indefinite": runs.hessian_is("indefinite"), "A.turn": errors[~np.isnan(errors)] < 0.02,
         "A.half.theory": 100 * np.array([run.equilibrium.half_turn_leaves for run in judged]),
         "A.half": 100 * np.array([power(*pair) for pair in zip(slopes, theirs.round().astype(int))]) ** (-1 / 4),
-        "A.circling": np.array([run.end == "circling" for run in judged]),
+        "A.circling": runs.ends("circling"),
         "A.std": hessian.generated_std(runs.end), "A.samples": runs.x.std(axis=-1),
         "A.best": hessian.best_objective(stats.norm(5, 1), runs.end), "rate0.1.flipping": runs.ends("flipping"),
     }
@@ -248,19 +266,19 @@ def of_strong(runs):
 
 @functools.cache
 def trained(loss):
-    """Train the normal setting and the strong D with another loss."""
-    return Runs(A(1500, gen_loss=loss), ELSEWHERE), Runs(B(500, gen_loss=loss), SOME)
+    """Train the normal setting and the strong D with a loss, on other seeds than README.md's."""
+    return Runs(A(1500, gen_loss=loss), ELSEWHERE), Runs(B(500, gen_loss=loss), ELSEWHERE)
 
 
 @functools.cache
 def measure():
     normal, strong = Runs(A(1500), THOUSAND), Runs(B(500), THOUSAND)
-    one, m = next(normal.judged), normal.m
+    one, m = normal.judged[0], normal.m
     edge = lambda runs: 4 / (1 + runs.m**2 + (runs.x.var(axis=-1) + runs.m**2 / 75) / 2)
     edges = edge(normal)
     uniform = lambda ends: hessian.best_objective(stats.norm(5, 1), np.array([*ends, 0, 0]))
-    slow = Runs(B(8000), SOME, parts=8)
-    T, (table, slopes) = slow.arrived(), stall(slow, SOME)
+    slow = Runs(B(8000), SOME)
+    T, (table, slopes) = first_game(slow.V < -0.5), stall(slow, SOME)
     s2 = (normal.x[0].var() + one.equilibrium.params[0] ** 2 / 12) / 2
     table |= {
         "log4": math.log(4), "draw": -math.log(4), "log2": math.log(2), "width": 2 / 12**0.5,
@@ -275,13 +293,14 @@ def measure():
     }
     exact = of_normal(normal) | of_strong(strong) | {"edge": edges}
     exact |= {f"rate{rate}.beyond": edges < rate for rate in (0.1, 0.13, 0.16, 0.2)}
+    del normal, strong, one  # 400 MB
 
     some = {f"B.draw.{games}": slow.at_draw(games) for games in (1000, 2000, 4000, 8000)} | {"stall.slope": slopes}
     way, late = slow.m - hessian.generated_mean(slow.start), np.flatnonzero((T > 500) & np.isfinite(T))
     some["B.halfway"] = 100 + 100 * (slow.miss[(T[late] // 2 - 1).astype(int), late] / way[late])
     late, wild = (Runs(A(4000, init_std=std), SOME) for std in (0.1, 5.0))
     some |= {"A.near": late.near_from(), "A.steps": 2 * late.near_from(), "A.wild.4000": wild.at_draw()}
-    arrives, far = Runs(C(500), SOME, at_once=30), Runs(C(4000, init_std=5.0), SOME[:40], 8, at_once=10)
+    arrives, far = Runs(C(500), SOME, at_once=10), Runs(C(4000, init_std=5.0), SOME[:40], at_once=10)
     some |= {"C.draw": arrives.at_draw(), "C.from": arrives.draw_from(), "C.settled": arrives.ends("settled")}
     some |= {"C.near": arrives.near_from(), "C.steps": 51 * arrives.near_from(), "C.off": np.abs(arrives.miss[2])}
     some |= {f"C.wild.{games}": far.at_draw(games) for games in (500, 4000)}
@@ -289,14 +308,14 @@ def measure():
     for loss in OTHERS:
         weak, strong = trained(loss)
         some |= {f"A.width.{loss}": weak.resting_std, f"B.{loss}": strong.at_draw(), f"B.left.{loss}": strong.left(50)}
-        some[f"C.wild.{loss}"] = Runs(C(500, init_std=5.0, gen_loss=loss), SOME, at_once=30).at_draw()
-    some["B.R1"] = Runs(R1GAN(500, 50, 1), SOME).at_draw()
-    some["D.shaking.same"] = Runs(OneNoise(500, 50, 1), SOME).shaking
+        some[f"C.wild.{loss}"] = Runs(C(500, init_std=5.0, gen_loss=loss), SOME, at_once=10).at_draw()
+    some["B.R1"] = Runs(Penalised(500, 50, 1, noise_std=0.0, gamma=0.5), SOME).at_draw()
+    some["D.shaking.same"] = Runs(D(), SOME, change=one_noise).shaking
     for strength in (0.1, 0.5, 1):
         runs = Runs(D(noise_std=strength), SOME)
         some[f"D.draw.{strength}"] = runs.at_draw()
     some |= {"D.shaking": runs.shaking, "D.settled": runs.ends("settled")}
-    weak = Runs(noisy_gan.NoisyGAN(2000, 50, 1, noise_std=0.3), SOME, parts=4)
+    weak = Runs(noisy_gan.NoisyGAN(2000, 50, 1, noise_std=0.3), SOME)
     some |= {"D.draw.0.3": weak.at_draw(500), "D.draw.0.3.2000": weak.at_draw()}
     for steps in (1, 5, 10, 20):
         runs = Runs(gan.GAN(500, steps, 1), ELSEWHERE)
@@ -309,9 +328,8 @@ def measure():
         runs = Runs(A(1500, learning_rate=rate), ELSEWHERE)
         some |= {f"rate{rate}.draw": runs.at_draw(), f"rate{rate}.flipping": runs.ends("flipping")}
     some["rate0.2.V"] = runs.V[-500:].mean(axis=0)
-    near = lambda m: np.stack([0.4 * m, 0.8 * m - 0.25, 0 * m, 0 * m], axis=-1)  # a quarter below m
     some["rate0.13.draw.6000"] = Runs(A(6000, learning_rate=0.13), SOME).at_draw()
-    runs = Runs(A(1500, learning_rate=0.13), ELSEWHERE, start=near)
+    runs = Runs(A(1500, learning_rate=0.13), ELSEWHERE, change=start_near)
     some["rate0.13.near"] = runs.at_draw()[edge(runs) > 0.13]
     samples = {name: Sample(values, exact=True) for name, values in exact.items()}
     return table | samples | {name: Sample(values) for name, values in some.items()}

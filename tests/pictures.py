@@ -81,6 +81,7 @@ def color(artist):
 def numbers(artist):
     """Return the numbers that an artist shows, a column each."""
     if isinstance(artist, Quiver):
+        assert artist.angles == "xy"
         return np.column_stack([artist.get_offsets(), artist.U, artist.V])
     if isinstance(artist, LineCollection):
         return np.array([point for segment in artist.get_segments() for point in segment])
@@ -117,6 +118,7 @@ def check_lines(ax, lines, games=None):
         last = np.atleast_1d(values)[-(len(games) // 100 + 1) :]
         ends[name] = np.nanmedian(last) if np.isfinite(last).any() else ax.get_ylim()[0]
     ends.pop("", None)
+    assert ax.get_xlim() == (0, games[-1])
     texts = sorted(ax.texts, key=lambda text: (text.xy[1], text.xyann[1]))
     assert sorted(text.get_text() for text in texts) == sorted(ends)
     line = 12 / 72 * ax.figure.dpi / ax.bbox.height

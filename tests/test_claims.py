@@ -16,16 +16,6 @@ def named():
     return [printed for printed in measure.read_names(text) if ":" not in printed.name]
 
 
-@pytest.fixture(scope="module")
-def normal():
-    return measure.Runs(measure.A(1500), measure.ELSEWHERE)
-
-
-@pytest.fixture(scope="module")
-def strong():
-    return measure.Runs(measure.B(500), measure.ELSEWHERE)
-
-
 def misfits(named, table):
     """List the printed numbers that are not those of a table."""
     def right(printed, value):
@@ -42,17 +32,18 @@ def test_named_numbers(named):
     assert misfits(named, table) == []
 
 
-def test_chief_numbers_elsewhere(named, normal, strong):
+def test_chief_numbers_elsewhere(named):
     """But for a word: 93% of seeds 0 to 999 are circling, and 90% of 5000 to 5999."""
+    normal, strong = measure.trained("saturating")
     found = measure.of_normal(normal) | measure.of_strong(strong)
     del found["A.circling"]
     assert misfits(named, {name: measure.Sample(values) for name, values in found.items()}) == []
 
 
-def test_losses(normal, strong):
+def test_losses():
     """Only the saturating loss stalls; it widens G, the other narrows it, the middle one keeps w - b/2."""
     change = lambda runs: (runs.end - runs.start) @ [1, -1 / 2, 0, 0]
-    middle, narrow = (measure.trained(loss)[0] for loss in measure.OTHERS)
+    (normal, strong), (middle, _), (narrow, _) = map(measure.trained, ("saturating", *measure.OTHERS))
     assert (change(normal) > 0).all()
     assert (change(narrow) < 0).all()
     assert np.median(np.abs(change(middle))) < np.median(-change(narrow)) / 4
@@ -63,8 +54,9 @@ def test_losses(normal, strong):
         assert measure.measure()[f"C.wild.{loss}"].values.mean() > 0.97  # "fewer than 3%"
 
 
-def test_identity_on_runs(strong):
+def test_identity_on_runs():
     """Stalled, the three terms cancel; no run goes farther off; with the other losses all come near."""
+    strong = measure.trained("saturating")[1]
     for game in (50, 100, 400):
         terms = strong.terms(game)[:, strong.stalled]
         assert np.median(np.abs(terms.sum(axis=0) / terms[2])) < 0.04
@@ -73,10 +65,10 @@ def test_identity_on_runs(strong):
     assert max(strong.left(game).max() for game in range(1, 501)) < 100
 
 
-def test_stall_is_a_clock(strong):
+def test_stall_is_a_clock():
     """Time goes with 1/rate: after twice the games at half the rate a stalled run has come as far."""
-    half = measure.Runs(measure.B(1000, learning_rate=0.05), measure.ELSEWHERE[:50])
-    assert np.median(np.abs(half.left(900) - strong.left(450)[:50])[strong.stalled[:50]]) < 1
+    whole, half = (measure.Runs(measure.B(games, learning_rate=50 / games), measure.SOME) for games in (500, 1000))
+    assert np.median(np.abs(half.left(900) - whole.left(450))[whole.stalled]) < 1
 
 
 def test_damping():

@@ -90,6 +90,7 @@ def test_losses_flags_fields_and_memory(command, images):
         with pytest.raises(ValueError, match=losses):
             GAN(5, 1, 1, gen_loss=value)
     assert_refused(command("--gen-loss=x"), losses + "'x'")
+    assert_refused(command("--explore", "--seeds=3"), "--explore shows one run")
     variant = lambda *fields: dataclasses.make_dataclass("Odd", fields, bases=(GAN,), frozen=True)
     odd = variant(("flag", bool, False), ("some", tuple, ()))
     assert_refused(command(model=odd, constants={"SOME": [1]}), "SOME must be a number, a word or a tuple, not [1]")
@@ -146,7 +147,7 @@ def judge(run):
     matrix = replica.hessian(params[-1], *replica.sample(run.draws, len(v) - 1))
     return {
         f"ends {ends(v, params[:, 0] / 2 + params[:, 1] - x.mean(), x.mean(), x.std(), theirs)}": True,
-        **{f"V at the draw after {n}": abs(v[:n][-50:].mean() - DRAW) < 0.05 for n in (50, 100, 200, 400, 800)},
+        **{f"V at the draw after {n}": abs(v[:n][-50:].mean() - DRAW) < 0.05 for n in (62, 125, 250, 500, 1000)},
         f"Hessian {hessian.definiteness(np.linalg.eigvalsh(matrix))}": True,
         "turn within 2% of theory": None if np.isnan(turn) else abs(turn - theirs) < 0.02 * theirs,
         "objective V": v[-1],
@@ -163,7 +164,7 @@ def judge(run):
 
 def test_many_seeds_are_judged_and_counted(command, images, monkeypatch):
     """Lost ones, too, some at a time."""
-    judged = [judge(played(Fragile(800, 1, 1, target_mean=2), seed)) for seed in range(3, 24)]
+    judged = [judge(played(Fragile(1000, 1, 1, target_mean=4), seed)) for seed in range(3, 24)]
     expected = {}
     for name in {name for one in judged for name in one}:
         values = sorted(one[name] for one in judged if one.get(name) is not None and one[name] == one[name])
@@ -175,14 +176,18 @@ def test_many_seeds_are_judged_and_counted(command, images, monkeypatch):
         elif values:
             low, middle, high = (values[round(share * (len(values) - 1))] for share in (0.05, 0.5, 0.95))
             expected[name] = f"{middle:.4g}  [{low:.4g}, {high:.4g}]"
-    monkeypatch.setattr(gan, "MOST_NUMBERS", 11 * 800 * 10)
-    status, out, err = command("--games=800", "--target-mean=2", "--seed=3", "--seeds=21", model=Fragile)
-    progress, report = out.split("Of 21 seeds after 800 games ")
-    assert (status, progress, err) == (0, "seeds 3 to 13: 800 games\nseeds 14 to 23: 800 games\n", "")
+    monkeypatch.setattr(gan, "MOST_NUMBERS", 11 * 1000 * 10)
+    assert {"games in a turn", "turn within 2% of theory"} < {*expected}
+    given, figure = [], plots.seeds_figure
+    monkeypatch.setattr(plots, "seeds_figure", lambda *all_of_it: given.extend(all_of_it) or figure(*all_of_it))
+    status, out, err = command("--games=1000", "--target-mean=4", "--seed=3", "--seeds=21", model=Fragile)
+    progress, report = out.split("Of 21 seeds after 1000 games ")
+    assert (status, progress, err) == (0, "seeds 3 to 13: 1000 games\nseeds 14 to 23: 1000 games\n", "")
     _, *lines, saved = report.splitlines()
     assert dict(re.split(" {2,}", line.strip(), maxsplit=1) for line in lines) == expected
-    name = "seeds_fragile_800_1_1_target-mean2_seed3_seeds21.png"
+    name = "seeds_fragile_1000_1_1_target-mean4_seed3_seeds21.png"
     assert [saved, *(path.name for path in images.iterdir())] == [f"Saved in img/: {name}", name]
+    assert [*given[3]] == [one.get("V at the draw after 1000", False) for one in judged]
     assert re.findall("seeds .*:", command("--games=1", "--seeds=101")[1]) == ["seeds 0 to 99:", "seeds 100 to 100:"]
 
 

@@ -87,15 +87,3 @@ def test_own_data_and_resuming(run):
     assert "# params {}, objective {}, ...".format(*(values.shape for values in variables["history"][:2])) in TEXT
     assert plots.IMAGES.joinpath("mine.png").read_bytes()[1:4] == b"PNG"
     assert run("run.npz")[1] == "True\n"
-
-
-def test_game_in_numpy(run):
-    """It needs NumPy alone, and prints what the scripts report, digit for digit."""
-    variables, out = run("def play(")
-    assert {name for name in variables if name[0] != "_"} == {"np", "sigmoid", "play"}
-    settings = (1500, 1, 1), (500, 1, 50), *3 * [(500, 50, 1)]
-    losses = "saturating", "saturating", *gan.LOSSES
-    for line, setting, loss in zip(out.splitlines(), settings, losses, strict=True):
-        report = "\n".join(hessian.closing_report(gan.run_seed(gan.GAN(*setting, gen_loss=loss), 0)))
-        digits = re.search(r"objective V +(\S+), .*\n +generated mean, std +(\S+), (\S+)\n", report).groups()
-        assert line == "V {}, mean {}, std {}".format(*digits)

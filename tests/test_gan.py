@@ -169,6 +169,10 @@ def test_draws_have_their_distributions():
     some = [dataclasses.replace(model, games=1).draw(seed) for seed in range(1000)]
     (w, b, slope, bias), x = np.transpose([one.params for one in some]), np.concatenate([one.x for one in some[:100]])
     assert not np.any([b, bias])
+    rng = np.random.default_rng(0)  # the order: w, a, x, then game by game
+    assert_allclose([w[0], slope[0]], rng.normal(0, 0.5, 2), rtol=1e-12)
+    assert_allclose(draws.x, rng.normal(-3, 2, 40), rtol=1e-12)
+    assert np.array_equal(np.concatenate([draws.z_discr[:, None], draws.z_gen], axis=1), rng.random((300, 3, 40)))
     pairs = [(w, stats.norm(0, 0.5)), (slope, stats.norm(0, 0.5)), (x, stats.norm(-3, 2))]
     pairs += [(values, stats.uniform()) for values in (draws.z_discr, draws.z_gen[:, 0], draws.z_gen[:, 1])]
     pairs += [(values, stats.norm(0, 0.3)) for values in draws[4:]]
@@ -177,6 +181,9 @@ def test_draws_have_their_distributions():
     every = np.concatenate(shares).round(12)  # also copies that are stretched
     assert np.unique(every).size == every.size
     assert_allclose(model.target_density(x), stats.norm.pdf(x, -3, 2), rtol=1e-12)
+    skewed = type("Skewed", (GAN,), {"target": stats.gamma(4)})(1, 1, 1, num_samples=1000)
+    assert stats.kstest(skewed.draw(0).x, stats.gamma(4).cdf).pvalue > 1e-3
+    assert_allclose(skewed.target_density(x), stats.gamma.pdf(x, 4), rtol=1e-12)
 
 
 @pytest.mark.parametrize("loss", replica.LOSSES)
@@ -216,6 +223,8 @@ def test_draws_that_do_not_fit_are_told_but_own_data_may_be_a_list():
         values = np.where(getattr(draws, name) == np.max(getattr(draws, name)), bad, getattr(draws, name))
         misfits.append((draws._replace(**{name: values.tolist()}), f"{name} of the draws must hold finite numbers.*"))
     misfits += [(gan.stack_seeds([one] * 3), words) for one, words in misfits]
+    misfits.append((draws._replace(x=[]), "x of the draws must hold finite numbers.*"))
+    misfits.append((draws._replace(z_discr=draws.z_discr[1:]), told))
     for given, words in [*misfits, ((*draws,), told)]:
         with pytest.raises(ValueError, match=f"^{words}$"):
             model.train(given)

@@ -1,13 +1,12 @@
 """How part 2's rho^2 changes; R1 takes 2 gamma a^2 from it."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import tensorflow as tf
+from measure import Penalised
 
 import gan
-from noisy_gan import NoisyDraws, NoisyGAN
+from noisy_gan import NoisyDraws
 
 RNG = np.random.default_rng(4)
 POINTS = RNG.normal(0, 1, (3000, 4)) * [4, 5, 1, 3]
@@ -17,14 +16,6 @@ POINTS[0], X[0], Z[0] = (1, 1 / 2, 1, -4), 5, 1 / 2  # one real sample of logit 
 SHARES = RNG.uniform(0, 1 / 2, 3000)  # of the saturating loss
 MU = {"saturating": 1, "non-saturating": -1, "middle": 0, "between": 2 * SHARES[:, None] - 1}
 ACROSS = np.array([[1 / 2, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]).T * np.sqrt([4 / 5, 1, 1])  # of length 1
-
-
-@dataclasses.dataclass(frozen=True)
-class Penalised(NoisyGAN):
-    gamma: float = 0.0
-
-    def objective(self, discr, real, fake):
-        return super().objective(discr, real, fake) - self.gamma / 2 * discr[..., 0] ** 2
 
 
 @pytest.mark.parametrize("loss", MU)

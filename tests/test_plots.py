@@ -153,7 +153,9 @@ def expected_step(run, mean, slope):
 def test_field_points_where_a_game_leads(run):
     ax = axes()
     plots.draw_phase(ax, run)
-    (arrows,) = (numbers(one) for one in ax.collections if isinstance(one, Quiver))
+    (quiver,) = (one for one in ax.collections if isinstance(one, Quiver))
+    assert quiver.pivot in ("mid", "middle")
+    arrows = numbers(quiver)
     some = np.random.default_rng(0).choice(arrows, 40, replace=False)
     assert some[:, 0].min() < -1 / run.draws.x.mean() < 0.3 < some[:, 0].max()
     steps, length = np.array([expected_step(run, *place) for place in some[:, :2]]), np.hypot(*some[:, 2:].T)
@@ -195,8 +197,9 @@ def test_stage_of_other_params():
     run, pushes = run_of("normal"), np.zeros((2, 1500, 4))
     lengths = np.array([[0.0299], [0.0301]]) * (run.draws.x.max() + 2.7)
     pushes[..., 2] = 2 * lengths / (4 - lengths)  # where D is 1/2
-    words = ": 10 of 10 samples out of sight", ": pushes too small to be seen", ""
-    for params, width, told in zip([1e9 * run.history.params, *pushes], (50, 10, 10), words):
+    out, words = ": 10 of 10 samples out of sight", ": pushes too small to be seen"
+    far = [sign * 1e9 * run.history.params for sign in (1, -1)]
+    for params, width, told in zip([*far, *pushes], (50, 50, 10, 10), (out, out, words, "")):
         ax, other = axes(), hessian.Run(run.model, run.draws, run.history._replace(params=params))
         plots.draw_stage(ax, other)
         assert np.ptp(ax.get_xlim()) < width
@@ -215,6 +218,8 @@ def check_eigenvalues(ax, values):
     check_lines(ax, [*zip(names, values.T), ("", 0)])
     assert ax.get_title() == f"Eigenvalues of V's Hessian: {title}"
     zone, linear = ax.patches[0].get_window_extent(), ax.yaxis.get_transform().linthresh
+    small = max(np.median(np.abs(values).min(axis=1)), 1e-6 * np.abs(values).max())
+    assert linear * 0.999 <= small < 10 * linear or small < 1e-299  # its decade begins there
     assert_allclose(ax.transData.inverted().transform(zone)[:, 1], (-linear, linear))
 
 

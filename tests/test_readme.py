@@ -78,12 +78,14 @@ def test_settings_limits_and_words():
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """What the block's commands draw and print; of 1000 seeds 31 are trained."""
+    """What the block's commands draw, if it is shown, and print; of 1000 seeds 31 are trained."""
     folder, reports = tmp_path_factory.mktemp("img"), {}
     (lines,) = (block.splitlines() for block in blocks("sh") if "python plots.py" in block)
     lines.remove("python plots.py")  # test_plots.py runs it
+    shown, save = lambda name: name.replace("_seeds31", "") in SHOWN, plots.save
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plots, "IMAGES", folder)
+        patch.setattr(plots, "save", lambda each: save({name: each[name] for name in filter(shown, each)}))
         plots.save({"theory.png": plots.png(plots.theory_figure())})
         for line in lines:
             script, *flags = shlex.split(line.replace("--seeds 1000", "--seeds 31").partition("python ")[2])
@@ -95,10 +97,9 @@ def made(tmp_path_factory):
 
 def test_pictures(made):
     """All pictures come from the block or exercise 8, look so, and are all that git holds."""
-    fresh = {name: content for name, content in made[0].items() if name in SHOWN}
-    assert sorted(SHOWN) == sorted([*fresh, "collapse.gif"])
+    assert sorted(SHOWN) == sorted([*made[0], "collapse.gif"])
     assert len(SHOWN) == TEXT.count("![")
-    assert [name for name, content in fresh.items() if changed(name, content)] == []
+    assert [name for name, content in made[0].items() if changed(name, content)] == []
     if shutil.which("git") and (ROOT / ".git").exists():  # a reader's own pictures are no concern
         held = subprocess.run(["git", "ls-files", "img"], cwd=ROOT, capture_output=True, text=True).stdout.split()
         assert {name[4:] for name in held if (ROOT / name).exists()} <= {*SHOWN}
@@ -113,3 +114,16 @@ def test_reports(made):
     words = {"": one, " --games 500 --discr-update 50": two, " --games 500 --gen-update 50": three}
     assert [flags for flags, word in words.items() if f" games: {word}\n" not in reports[f"python gan.py{flags}"]] == []
     assert f" games: {three}\n" in reports["python noisy_gan.py"]
+
+
+def test_game_in_numpy(made, capsys):
+    """It needs NumPy alone, and prints what the scripts report, digit for digit."""
+    (block,), variables = (block for block in blocks("python") if "def play(" in block), {}
+    exec(block, variables)
+    assert {name for name in variables if name[0] != "_"} == {"np", "sigmoid", "play"}
+    flags = ["--gen-update 50", "--discr-update 50", "--discr-update 50 --gen-loss non-saturating"]
+    *few, last = (made[1][f"python gan.py{line}"] for line in ("", *(f" --games 500 {one}" for one in flags)))
+    middle = "\n".join(hessian.closing_report(gan.run_seed(gan.GAN(500, 50, 1, gen_loss="middle"), 0)))
+    for line, report in zip(capsys.readouterr().out.splitlines(), (*few, middle, last), strict=True):
+        digits = re.search(r"objective V +(\S+), .*\n +generated mean, std +(\S+), (\S+)\n", report).groups()
+        assert line == "V {}, mean {}, std {}".format(*digits)
