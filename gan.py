@@ -347,7 +347,7 @@ def file_name(model, seed, seeds):
     usual = {field.name: field.default for field in dataclasses.fields(model)[3:]} | {"seed": 0, "seeds": 1000}
     settings = fields_of(model) | {"seed": seed, "seeds": seeds or 1000}
     for name, value in usual.items():
-        if settings[name] != value:
+        if value is not dataclasses.MISSING and settings[name] != value:
             word = str(settings[name]).removesuffix(".0")
             words.append(word if name == "gen_loss" else name.replace("_", "-") + word)
     return "_".join(words).removeprefix("_")
@@ -364,12 +364,12 @@ def main(arguments=(), kind=GAN, constants=None):
     parser = argparse.ArgumentParser(usage=argparse.SUPPRESS, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.description = constants["__doc__"]
     parser.add_argument("--explore", action="store_true", help="open a window with a knob for each setting")
-    settings = {field.name: field.default for field in dataclasses.fields(kind)}
-    if taken := {"help", "explore", "seed", "seeds"} & {*settings}:
+    fields = [field for field in dataclasses.fields(kind) if field.default_factory is dataclasses.MISSING]
+    settings = {field.name: None if field.default is dataclasses.MISSING else field.default for field in fields}
+    if taken := {"help", "explore", "seed", "seeds"} & {field.name for field in dataclasses.fields(kind)}:
         parser.error(f"{kind.__name__} must not have a field named {taken.pop()!r}")
     settings |= {"seed": 0, "seeds": 0}
     settings = {name: constants.get(name.upper(), default) for name, default in settings.items()}
-    settings = {name: value for name, value in settings.items() if value is not dataclasses.MISSING}  # has a factory
     for name, value in settings.items():
         flag = {"type": type(value), "help": None}
         if name in LIMITS:

@@ -596,7 +596,7 @@ def closing_report(run):
     yield f"  D on real, on generated     {real:.3f}, {fake:.3f}"
     yield f"  gradient norms of D, G      {history.discr_gradient[-1]:.2g}, {history.gen_gradient[-1]:.2g}"
     if not run.theory:
-        yield f"Left out: theory, monitor, phase plane. Those of {type(run.model).__name__} are not known"
+        yield f"Left out: theory, monitor, phase plane, as {type(run.model).__name__} does not say theory = True"
     elif run.end != "lost":
         there = run.equilibrium
         values = ", ".join(f"{value:.2g}" for value in run.eigenvalues[-1])
