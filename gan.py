@@ -207,7 +207,8 @@ def fields_of(model):
 def require_draws(model, draws):
     """Raise a ValueError that says in a sentence why a model cannot train on these draws."""
     steps = model.games, model.gen_update
-    fits = getattr(draws, "_fields", ())[:4] == Draws._fields and np.shape(draws.z_gen)[:2] == steps
+    known = getattr(draws, "_fields", ())[: len(Draws._fields)] == Draws._fields  # a variant's record may hold more
+    fits = known and np.shape(draws.z_gen)[:2] == steps
     if not fits or any(len(values) != model.games for values in draws[2:]):
         raise ValueError("draws must be a record of {} games with {} steps of G, as by model.draw".format(*steps))
     for name, values in zip(draws._fields, draws):
@@ -224,16 +225,16 @@ def compile_games(kind, shapes, **fixed):
         model = kind(**fixed, **inputs)
         params, x, *noise = (tf.cast(values, tf.float64) for values in draws)
 
-        def play(before, noise):
+        def next_line(before, noise):
             line = model.play(before.params, type(draws)(params, x, *noise))
             for name, value, wanted in zip(History._fields, line, before):
                 if (value.shape, value.dtype) != (wanted.shape, wanted.dtype):
                     raise ValueError(f"a game's {name} must be {describe(wanted)}, not {describe(value)}")
             return line
 
-        # for each game: line = play(line, its noise); only the params of the first line matter
+        # for each game: line = next_line(line, its noise); only the params of the first matter
         zeros = tf.zeros_like(params[..., 0])
-        return tf.scan(play, tuple(noise), History(params, zeros, zeros, zeros, zeros))
+        return tf.scan(next_line, tuple(noise), History(params, zeros, zeros, zeros, zeros))
 
     # a partial of its own: TensorFlow warns of a function that is traced often, and counts by a function's code
     return tf.function(functools.partial(play_games), jit_compile=True, autograph=False)
