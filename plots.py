@@ -544,8 +544,8 @@ def theory_figure():
     losses.set_title("(a) Pushes by three losses")
     draw_rotation(rotation)
     distance.set_yscale("log")
-    courses = [hessian.distance_course(hessian.LOSSES[loss]) for loss in LOSS_COLORS]
-    lines = [(course, loss, color, 1.5) for course, (loss, color) in zip(courses, LOSS_COLORS.items())]
+    courses = hessian.distance_course([hessian.LOSSES[loss] for loss in LOSS_COLORS])
+    lines = [(course, loss, color, 1.5) for course, (loss, color) in zip(courses.T, LOSS_COLORS.items())]
     draw_lines(distance, lines, title="(c) Strong D: squared distance")
     for line, loss in zip(distance.lines, LOSS_COLORS):
         line.set_linestyle(LOSS_STYLES[loss])
