@@ -44,7 +44,10 @@ class Timer:
         self.callback()
 
 
-def opened(kind=gan.GAN, train=gan.run_seed, figure=None, **changed):
+run_of = functools.cache(gan.run_seed)
+
+
+def opened(kind=gan.GAN, train=run_of, figure=None, **changed):
     """Open a window that keeps what it trained, and its words at each drawing."""
     figure, trained, drawn = figure or Figure(plots.WINDOW, dpi=50), [], []
     canvas = FigureCanvasAgg(figure)
@@ -54,7 +57,7 @@ def opened(kind=gan.GAN, train=gan.run_seed, figure=None, **changed):
         drawn.append([text.get_text() for text in figure.findobj(Text)])
         FigureCanvasAgg.draw(canvas)
 
-    canvas.draw = draw
+    canvas.draw, canvas.draw_idle = draw, mock.Mock()  # the latter after what moves with the games
 
     def record(seed, **settings):
         trained.append(settings | {"seed": seed})
@@ -73,9 +76,6 @@ def set_knob(window, name=None, place=None):
         window.soon.fire()
 
 
-run_of = functools.cache(lambda kind, seed, **settings: gan.run_seed(kind(**settings), seed))
-
-
 def check(window):
     """Require that a window shows its settings' run at its game."""
     settings, words, game = window.settings, window.verdict.get_text(), int(window.scrubber.val)
@@ -84,7 +84,7 @@ def check(window):
     for name, slider in window.sliders.items():
         assert float(slider.valtext.get_text()) == pytest.approx(settings[name])
     try:
-        run = run_of(window.kind, **settings)
+        run = run_of(window.kind(**{name: settings[name] for name in settings if name != "seed"}), settings["seed"])
     except FloatingPointError as error:
         told = str(error)
         assert (words, [ax.get_visible() for ax in window.axes]) == (told, [False] * 3)
@@ -193,6 +193,7 @@ def test_play():
             clock.fire()
             shown.append(window.scrubber.val)
             assert clock.interval == plots.FRAME_TIME[int(shown[-1] >= 20)]
+            assert canvas.draw_idle.call_count >= len(shown)
             check(window)
         assert shown == seen
     press(canvas, "x")
