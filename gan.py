@@ -143,7 +143,8 @@ class GAN:
         """Compute what G descends: mean log(1 - D(G(z))), mean -log D(G(z)) (Goodfellow's sec. 3), or between."""
         logit = self.logit(discr, fake)
         share = LOSSES[self.gen_loss]
-        return share * mean_log(-logit) - (1 - share) * mean_log(logit)
+        terms = (share, -logit), (share - 1, logit)
+        return sum(weight * mean_log(some) for weight, some in terms if weight)
 
     def gen_loss_of(self, gen, discr, batch, z):
         """Compute G's loss on what it makes of noise z (..., N)."""

@@ -89,8 +89,8 @@ styled = functools.partial(matplotlib.style.context, STYLE)  # the same on every
 INKS = 255 * np.array([BLACK, GRID, ARROW, GRAY, BLUE, NAVY, GREEN, RED, ORANGE, PALE_BLUE, PALE_GREEN, PALE_RED])
 
 
-def _figure(inches, dpi=STILL_DPI, layout="constrained"):
-    return FigureCanvasAgg(Figure(figsize=inches, dpi=dpi, layout=layout)).figure
+def _figure(inches, dpi=STILL_DPI):
+    return FigureCanvasAgg(Figure(figsize=inches, dpi=dpi)).figure
 
 
 def _image(figure, colors=None):
@@ -400,7 +400,7 @@ def gif(*runs):
     Beside the stage stands the phase plane, or V for a variant; or the stage of a second run with as many games.
     """
     run = runs[0]
-    figure = _figure((10, 4.5), MOVING_DPI, layout=None)  # of known words: to measure them takes a fifth of the time
+    figure = _figure((10, 4.5), MOVING_DPI)
     left, right = figure.subplots(1, 2, width_ratios=(1.3, 1) if len(runs) == 1 else (1, 1))
     figure.subplots_adjust(left=0.07, right=0.985, bottom=0.22, top=0.94, wspace=0.2)
     moving = [draw_stage(ax, run) for ax, run in zip((left, right), runs)]
@@ -438,6 +438,7 @@ def summary_figure(run):
     """Compose the last frame of a run, the objective with its wave, the samples' moments, both gradients."""
     figure = _figure((9, 7))
     (stage, objective), (moments, gradients) = figure.subplots(2, 2)
+    figure.subplots_adjust(left=0.065, right=0.885, bottom=0.067, top=0.967, wspace=0.53, hspace=0.62)
     draw_stage(stage, run)
     for line in stage.lines:
         if line.get_label() == "cut off here" and not len(line.get_xdata()):
@@ -455,12 +456,13 @@ def summary_figure(run):
 def hessian_figure(run):
     """Compose a run's path in the phase plane and the eigenvalues of the Hessian of V."""
     figure = _figure((9, 4.4))
-    left, right = figure.subplots(1, 2)
+    left, right = figure.subplots(1, 2, width_ratios=(1.22, 1))
+    figure.subplots_adjust(left=0.105, right=0.9, bottom=0.175, top=0.945, wspace=0.38)
     _, (trail, _, dot, *_) = draw_phase(left, run)
     dot.set_label("end")
     figure.colorbar(trail, ax=left, pad=0.02, label="game")
     draw_eigenvalues(right, run.eigenvalues)
-    figure.legend(loc="outside lower center", ncols=6, columnspacing=1)
+    figure.legend(loc="lower center", ncols=6, columnspacing=1)
     return figure
 
 
@@ -468,7 +470,9 @@ def hessian_figure(run):
 def monitor_figure(run):
     """Compose losses, running means of D's accuracies, moments and distances from the target, against games."""
     figure, history, target = _figure((9, 6.6)), run.history, run.model.target
-    axes = figure.subplot_mosaic([["losses", [["kinds"], ["all"]]], ["moments", [["divergence"], ["distance"]]]])
+    panels = [["losses", [["kinds"], ["all"]]], ["moments", [["divergence"], ["distance"]]]]
+    axes = figure.subplot_mosaic(panels, width_ratios=(1.5, 1))
+    figure.subplots_adjust(left=0.08, right=0.885, bottom=0.07, top=0.965, wspace=0.46, hspace=0.27)
     losses = [(-history.objective, "D's loss, -V", NAVY, 0.8), (history.gen_loss, "G's loss", ORANGE, 0.8)]
     rest = (1 - 2 * hessian.LOSSES[run.model.gen_loss]) * np.log(2)  # of G's loss at a draw
     rests = [(-hessian.V_DRAW, "D's at a draw", RED), (rest, "G's at a draw", RED)]
@@ -503,7 +507,9 @@ def seeds_figure(model, x, courses, at_draw):
     theory = hessian.knows_theory(model)
     goals = [[(hessian.V_DRAW, DRAW, RED)] if theory else [], *([goal] for goal in data_moments(model, x))]
     titles = "Objective V", "Generated mean", "Generated std"
-    for ax, title, values, goal in zip(figure.subplots(1, 3), titles, courses, goals):
+    axes = figure.subplots(1, 3)
+    figure.subplots_adjust(left=0.055, right=0.915, bottom=0.285, top=0.93, wspace=0.75)
+    for ax, title, values, goal in zip(axes, titles, courses, goals):
         inks = [BLUE if theory and there else ORANGE for there in at_draw]
         lines = [(course, "", ink, 0.6) for course, ink in zip(values.T, inks)]
         draw_lines(ax, lines[:MOST_SEEDS], goal, games, title=title)
@@ -513,7 +519,7 @@ def seeds_figure(model, x, courses, at_draw):
         ax.plot([], [], color=ORANGE, label=f"V elsewhere: {seeds - np.sum(at_draw)}")
     handles, _ = ax.get_legend_handles_labels()
     title = f"lines: the first {min(seeds, MOST_SEEDS)} of {seeds} seeds, at {len(games)} games"
-    figure.legend(handles=handles, title=title, title_fontsize="small", loc="outside lower center", ncols=2)
+    figure.legend(handles=handles, title=title, title_fontsize="small", loc="lower center", ncols=2)
     return figure
 
 
@@ -535,6 +541,7 @@ def theory_figure():
     """Compose what theory says of these games: pushes of three losses, rotation, distance from equilibrium."""
     figure = _figure((9, 4.2))
     losses, rotation, distance = figure.subplots(1, 3)
+    figure.subplots_adjust(left=0.065, right=0.885, bottom=0.365, top=0.945, wspace=0.33)
     logit = np.linspace(-8, 8, 500)
     for loss, color in LOSS_COLORS.items():
         push = hessian.force(hessian.LOSSES[loss], logit)
@@ -720,7 +727,7 @@ def explore(train, settings):
             raise OSError("in a notebook, %pip install ipympl and %matplotlib widget; else README.md, part 5")
     except Exception as error:  # each toolkit has its own
         say(" ".join(f"No window, but its picture: {error}".split()))
-        figure = _figure(WINDOW, layout=None)
+        figure = _figure(WINDOW)
         Explorer(figure, train, settings)
         return {"explore_{}.png": png(figure)}
     figure.explorer = Explorer(figure, train, settings)  # lives as long as the figure

@@ -79,9 +79,10 @@ class Sample:
         if not printed.low:
             return rounds_to(number, low, high, percent=True)
         counts = range(math.ceil(seeds * low - 1e-9), math.floor(seeds * high + 1e-9) + 1)
-        ends = [(count / seeds, *stats.binomtest(count, seeds).proportion_ci(method="wilson")) for count in counts]
         is_share = lambda number, value: rounds_to(number, value, value, percent=True)
-        return any(all(map(is_share, printed[2:], three)) for three in ends)
+        interval = lambda count: stats.binomtest(count, seeds).proportion_ci(method="wilson")
+        counts = [count for count in counts if is_share(number, count / seeds)]
+        return any(all(map(is_share, printed[3:], interval(count))) for count in counts)
 
 
 def changed(name, fresh):
