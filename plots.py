@@ -508,7 +508,7 @@ def seeds_figure(model, x, courses, at_draw):
     goals = [[(hessian.V_DRAW, DRAW, RED)] if theory else [], *([goal] for goal in data_moments(model, x))]
     titles = "Objective V", "Generated mean", "Generated std"
     axes = figure.subplots(1, 3)
-    figure.subplots_adjust(left=0.055, right=0.915, bottom=0.285, top=0.93, wspace=0.75)
+    figure.subplots_adjust(left=0.055, right=0.915, bottom=0.285, top=0.93, wspace=0.85)
     for ax, title, values, goal in zip(axes, titles, courses, goals):
         inks = [BLUE if theory and there else ORANGE for there in at_draw]
         lines = [(course, "", ink, 0.6) for course, ink in zip(values.T, inks)]

@@ -12,7 +12,6 @@ SCRIPTS = "gan.py", "noisy_gan.py", "hessian.py", "plots.py"
 UNLIKE = re.compile("DISPLAY|WAYLAND|MPL|XDG_|TF_|PYTHON")
 POOR = {name: value for name, value in os.environ.items() if not UNLIKE.match(name)}  # before an import changes it
 EDITED = {"GAMES": 45, "TARGET_MEAN": -3}
-NOISY = {"GAMES": 60, "DISCR_UPDATE": 2, "GEN_UPDATE": 3, "NOISE_STD": 0.5}
 IMPORTED = """
 import os, signal, sys
 
@@ -43,14 +42,20 @@ gan.main(["--games=40"])
 CHATTY = "import os\nos.write(2, b'a log line\\n')\nraise KeyboardInterrupt\n"  # a TensorFlow
 
 
-def run(folder, *arguments, constants=None, **more):
+def copy(script, folder, constants=()):
+    """Copy a script to a folder, with other values of some constants: its path."""
+    text = (ROOT / script).read_text(encoding="utf-8")
+    for name in constants:
+        text, count = re.subn(rf"^{name} = \S+", f"{name} = {constants[name]}", text, flags=re.MULTILINE)
+        assert count == 1, f"{name} in {script}"
+    (folder / script).write_text(text, encoding="utf-8")
+    return str(folder / script)
+
+
+def run(folder, *arguments, constants=(), **more):
     """Run Python beside a copy of the scripts, without display: status, stdout, stderr, files of img/."""
     for script in SCRIPTS:
-        text = (ROOT / script).read_text(encoding="utf-8")
-        for name, value in (constants or {}).items() if script == arguments[0] else ():
-            text, count = re.subn(rf"^{name} = \S+", f"{name} = {value}", text, flags=re.MULTILINE)
-            assert count == 1, f"{name} in {script}"
-        (folder / script).write_text(text, encoding="utf-8")
+        copy(script, folder, constants if script == arguments[0] else ())
     words = [str(folder / word) if word.endswith(".py") else word for word in arguments]
     poor = POOR | more | {"PYTHONPATH": str(folder)}
     streams = {"input": "", "capture_output": True, "text": True}
@@ -62,9 +67,7 @@ def start_all(folder):
     """Start every run: an executor, and futures by name."""
     notebook = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
     jobs = {
-        "edited": (["gan.py"], {"constants": EDITED}),
-        "noisy": (["noisy_gan.py"], {"constants": NOISY} | notebook),
-        "theory": (["plots.py"], {}),
+        "edited": (["gan.py"], {"constants": EDITED} | notebook),
         "importing and unread": (["-W", "error", "-c", IMPORTED], {"MPLBACKEND": "svg", "TF_CPP_MIN_LOG_LEVEL": "2"}),
         "interrupted": (["gan.py"], {}),
         "chatty": (["gan.py"], {"TF_CPP_MIN_LOG_LEVEL": "0"}),

@@ -144,7 +144,7 @@ def test_what_it_tells_before_and_instead_of_a_run():
             raise ends[seed]
         return gan.run_seed(model, seed)
 
-    window = opened(train=train, figure=pyplot.figure())
+    window = opened(NoisyGAN, train, pyplot.figure(), gen_loss="middle")
     set_knob(window, "gen_update", 7)
     window.loss.set_active(1)
     set_knob(window)
@@ -248,7 +248,7 @@ def test_a_window_fits_a_laptop_and_no_key_changes_an_axis(monkeypatch, command)
     def show():
         shown.append(window := pyplot.gcf().explorer)
         assert np.all(window.figure.bbox.size <= (1366, 680))  # 88 for title and toolbar
-        assert [window.settings[name] for name in ("games", "learning_rate", "seed")] == [6, 0.3, 5]
+        assert [window.settings[name] for name in ("games", "learning_rate", "seed")] == [60, 0.3, 5]
         for ax in window.axes:
             grid, seen = [*ax.get_xgridlines(), *ax.get_ygridlines()], []
             for key in " gGlkL":
@@ -262,7 +262,7 @@ def test_a_window_fits_a_laptop_and_no_key_changes_an_axis(monkeypatch, command)
     monkeypatch.setattr(FigureCanvasAgg, "new_timer", lambda canvas, interval=None: Timer())
     monkeypatch.setattr(pyplot, "show", show)
     for _ in range(2):
-        assert command("--explore", "--games", 6, "--learning-rate", 0.3, "--seed", 5) == (0, "", "")
+        assert command("--explore", "--games", 60, "--learning-rate", 0.3, "--seed", 5) == (0, "", "")
     older, newer = shown
     assert len(older.figure.axes) == len(newer.figure.axes)
     assert [(window.clock.running, window.soon.running) for window in shown] == [(False, False), (True, True)]
@@ -277,10 +277,10 @@ def test_without_a_window_its_picture_is_saved(backend, cure, monkeypatch, comma
     pyplot.switch_backend("agg")
     if not backend:
         monkeypatch.setattr(pyplot, "figure", mock.Mock(side_effect=RuntimeError("there is\nno server")))
-    name, contents = "explore_noisy_20_50_1_seed3.png", []
+    name, contents = "explore_noisy_60_50_1_seed3.png", []
     for style in ("default", "dark_background"):
         with matplotlib.style.context(style):
-            status, out, err = command("--explore", "--games=20", "--seed=3", model=NoisyGAN)
+            status, out, err = command("--explore", "--games=60", "--seed=3", model=NoisyGAN)
         told, saved = out.splitlines()
         assert (status, err, saved, told[:28]) == (0, "", f"Saved in img/: {name}", "No window, but its picture: ")
         assert cure in told
