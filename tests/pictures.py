@@ -6,6 +6,7 @@ from unittest import mock
 import numpy as np
 import seaborn as sns
 import tensorflow as tf
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
@@ -17,6 +18,7 @@ from replica import LOSSES
 from scipy import special, stats
 
 import gan
+import plots
 
 
 class Humps(gan.GAN):
@@ -237,13 +239,14 @@ def check_objective(ax, run, game):
     assert sum(np.array_equal(line, part) for line in lines for part in (course, course[-1:])) >= 2
 
 
+@plots.styled()
 def check_words(figure):
     """Require that words lie inside a figure and apart, and legends name all."""
     told = {text.get_text() for legend in figure.findobj(Legend) for text in legend.get_texts()}
     assert told == {label for ax in figure.axes for label in ax.get_legend_handles_labels()[1]}
     drawn, point, boxes = [], figure.dpi / 72, []
     with mock.patch.object(Text, "draw", autospec=True, side_effect=lambda text, _: drawn.append(text)):
-        figure.canvas.draw()
+        FigureCanvasAgg.draw(figure.canvas)
     for text in drawn:
         if text.get_visible() and (word := text.get_text()):
             box = Text.get_window_extent(text)  # without a leader

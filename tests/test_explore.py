@@ -52,12 +52,8 @@ def opened(kind=gan.GAN, train=run_of, figure=None, **changed):
     figure, trained, drawn = figure or Figure(plots.WINDOW, dpi=50), [], []
     canvas = FigureCanvasAgg(figure)
     canvas.new_timer = lambda interval=None: Timer()
-
-    def draw():
-        drawn.append([text.get_text() for text in figure.findobj(Text)])
-        FigureCanvasAgg.draw(canvas)
-
-    canvas.draw, canvas.draw_idle = draw, mock.Mock()  # the latter after what moves with the games
+    canvas.draw = lambda: drawn.append([text.get_text() for text in figure.findobj(Text)])
+    canvas.draw_idle = mock.Mock()  # after what moves with the games
 
     def record(seed, **settings):
         trained.append(settings | {"seed": seed})

@@ -41,7 +41,7 @@ ANY = range(9)  # seeds of any settings
 
 def play(model, seed):
     """Play by hand what is short and may be, since to compile takes longer."""
-    short = model.games * (model.discr_update + model.gen_update) < 4000
+    short = model.games * (model.discr_update + model.gen_update) < 10_000
     return played(model, seed) if short and hessian.knows_theory(model) else gan.run_seed(model, seed)
 
 
@@ -296,13 +296,13 @@ def test_theory():
     moved = ellipse[0] - 0.1 * ellipse[1]
     assert_allclose(ellipse[:, 1:], [moved[:-1], (ellipse[1] + 0.1 * moved)[:-1]], atol=1e-12)
     assert tuple(ellipse[:, 0]) == (1, 0)
-    z = (np.arange(10) + 0.5) / 10  # a game without chance, of the engine's own
-    draws = gan.Draws(np.array([0.1, 0, 0.1, 0]), 5 + special.ndtri(z), np.tile(z, (500, 1)), np.tile(z, (500, 1, 1)))
-    courses = []
-    for loss in replica.LOSSES:
-        w, b, a, c = gan.GAN(500, 50, 1, gen_loss=loss).train(draws).params.T
-        courses.append((loss, 4 / 5 * (draws.x.mean() - b - w / 2) ** 2 + (a**2 + c**2) / 50))
-    check_lines(distance, courses)
+    z = (np.arange(10) + 0.5) / 10  # a game without chance, by hand
+    draws = gan.Draws(np.array([0.1, 0, 0.1, 0]), 5 + special.ndtri(z), np.tile(z, (99, 1)), np.tile(z, (99, 1, 1)))
+    courses = hessian.distance_course([1, 0, 1 / 2])
+    for course, loss in zip(courses.T, replica.LOSSES):
+        w, b, a, c = replica.train(gan.GAN(99, 50, 1, gen_loss=loss), draws)[0].T
+        assert_allclose(course[:99], 4 / 5 * (draws.x.mean() - b - w / 2) ** 2 + (a**2 + c**2) / 50, rtol=1e-9)
+    check_lines(distance, [*zip(replica.LOSSES, courses.T)])
 
 
 @pytest.mark.parametrize("names", [[0], [1], [2], [3], ["normal"], ["noisy"], ["humps"], ["strong", "humps"]])
@@ -340,15 +340,15 @@ def test_gif(names, monkeypatch):
 
 
 def test_files_are_small_and_the_same_anywhere():
-    run, kinds = run_of("normal"), (plots.summary_figure, plots.hessian_figure, plots.monitor_figure)
-    draw = lambda: [plots.gif(run), plots.png(plots.theory_figure()), *(plots.png(kind(run)) for kind in kinds)]
-    contents = draw()
+    kinds = plots.summary_figure, plots.hessian_figure, plots.monitor_figure
+    draw = lambda run: [plots.gif(run), *(plots.png(kind(run)) for kind in kinds), plots.png(plots.theory_figure())]
+    contents, few = draw(run_of("normal")), draw(run_of("rushed"))
     assert max(map(len, contents)) < 600_000
     images = [Image.open(io.BytesIO(content)) for content in contents]
     assert all((image.format, 1600 <= image.width <= 1800) == ("PNG", True) for image in images[1:])
     assert {image.convert("RGB").getpixel((0, 0)) for image in images} == {(255, 255, 255)}
     with mpl.rc_context({"font.size": 30, "lines.linewidth": 9, "figure.dpi": 40, "savefig.bbox": "tight"}):
-        assert draw() == contents
+        assert draw(run_of("rushed")) == few
 
 
 def test_save(images, capsys, monkeypatch):
