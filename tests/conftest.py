@@ -1,5 +1,7 @@
 """What tests share: scripts as processes, and the command."""
 
+import contextlib
+import ctypes
 import os
 import signal
 import sys
@@ -10,6 +12,14 @@ from processes import ROOT, start_all  # first: it keeps the environment
 sys.path.insert(0, str(ROOT))
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
 os.environ |= {"MPLBACKEND": "agg", "TF_CPP_MIN_LOG_LEVEL": "3"}  # no window, no log lines
+
+
+@pytest.fixture(autouse=True)
+def give_memory_back():
+    """Else glibc keeps some hundred MB that nobody uses."""
+    yield
+    with contextlib.suppress(OSError, AttributeError):  # of another system
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The README's Python blocks, run as printed: what they print is the text's."""
 
+import gc
 import re
 import runpy
 
@@ -27,7 +28,8 @@ def run(tmp_path, monkeypatch, capsys):
         tmp_path.joinpath("block.py").write_text(block, encoding="utf-8")
         return runpy.run_path("block.py"), capsys.readouterr().out
 
-    return run
+    yield run
+    gc.collect()  # a block and its functions hold each other
 
 
 def filled(program, text):
