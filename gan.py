@@ -40,10 +40,7 @@ from hessian import LOSSES  # name to the share of the saturating loss in it
 
 
 class Draws(NamedTuple):
-    """All random numbers of a run, or, without the axis of games, of one game: a batch.
-
-    Many seeds at once: an axis of seeds before the last.
-    """
+    """All random numbers of a run; without the axis of games, a batch of one. Many seeds: one more axis, before the last."""
     params: np.ndarray  # (4,) before the first game
     x: np.ndarray  # (N,) real samples
     z_discr: np.ndarray  # (games, N) noise of each game's discriminator steps
@@ -70,7 +67,7 @@ def gradient(function, at):
 
 
 def mean_log(*logits):
-    """Compute mean log D from D's logit, since D may round to 0. Of minus the logit: mean log(1 - D). Adds several."""
+    """Compute mean log D from D's logit, since D may round to 0; of several, the sum. Of -logit: mean log(1 - D)."""
     logs = tf.math.log_sigmoid(tf.concat(logits, axis=-1))  # all at once: several times as fast for many seeds
     parts = tf.split(logs, [logit.shape[-1] for logit in logits], axis=-1)
     return sum(tf.reduce_mean(part, axis=-1) for part in parts)
@@ -144,7 +141,7 @@ class GAN:
         logit = self.logit(discr, fake)
         share = LOSSES[self.gen_loss]
         terms = (share, -logit), (share - 1, logit)
-        return sum(weight * mean_log(some) for weight, some in terms if weight)  # or a 0 would take its time
+        return sum(weight * mean_log(some) for weight, some in terms if weight)  # else a 0 takes its time
 
     def gen_loss_of(self, gen, discr, batch, z):
         """Compute G's loss on what it makes of noise z (..., N)."""
