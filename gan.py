@@ -40,7 +40,7 @@ from hessian import LOSSES  # name to the share of the saturating loss in it
 
 
 class Draws(NamedTuple):
-    """All random numbers of a run; without the axis of games, a batch of one. Many seeds: one more axis, before the last."""
+    """All random numbers of a run; without the axis of games, of one: a batch. Many seeds: an axis before the last."""
     params: np.ndarray  # (4,) before the first game
     x: np.ndarray  # (N,) real samples
     z_discr: np.ndarray  # (games, N) noise of each game's discriminator steps
