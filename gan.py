@@ -141,7 +141,7 @@ class GAN:
         logit = self.logit(discr, fake)
         share = LOSSES[self.gen_loss]
         terms = (share, -logit), (share - 1, logit)
-        return sum(weight * mean_log(some) for weight, some in terms if weight)  # else a 0 takes its time
+        return sum(weight * mean_log(some) for weight, some in terms if weight)  # one of 0 would take as long
 
     def gen_loss_of(self, gen, discr, batch, z):
         """Compute G's loss on what it makes of noise z (..., N)."""

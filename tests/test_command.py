@@ -1,6 +1,7 @@
 """What the command takes, refuses and says, here and in processes of its own."""
 
 import dataclasses
+import gc
 import re
 import runpy
 import shutil
@@ -271,6 +272,7 @@ def as_script(monkeypatch, tmp_path, capfd):
         with monkeypatch.context() as patch:
             patch.setattr(sys, "argv", [script])
             runpy.run_path(copy(script, tmp_path, constants), run_name="__main__")
+        gc.unfreeze()  # what a script of its own may keep
         return 0, *capfd.readouterr()
 
     return run

@@ -15,7 +15,7 @@ Z = 1 / 2 + np.outer(RNG.uniform(0, 1, 3000), np.linspace(-1 / 2, 1 / 2, 40))  #
 POINTS[0], X[0], Z[0] = (1, 1 / 2, 1, -4), 5, 1 / 2  # one real sample of logit 1, a generated one of -3
 
 
-class Shares(np.ndarray):
+class Shares(np.ndarray):  # some of a loss, so true as a number above 0 is
     def __bool__(self):
         return True
 

@@ -299,6 +299,7 @@ def test_theory():
     z = (np.arange(10) + 0.5) / 10  # a game without chance, by hand
     draws = gan.Draws(np.array([0.1, 0, 0.1, 0]), 5 + special.ndtri(z), np.tile(z, (99, 1)), np.tile(z, (99, 1, 1)))
     courses = hessian.distance_course([1, 0, 1 / 2])
+    assert courses.shape == (500, 3)
     for course, loss in zip(courses.T, replica.LOSSES):
         w, b, a, c = replica.train(gan.GAN(99, 50, 1, gen_loss=loss), draws)[0].T
         assert_allclose(course[:99], 4 / 5 * (draws.x.mean() - b - w / 2) ** 2 + (a**2 + c**2) / 50, rtol=1e-9)
