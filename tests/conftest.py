@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -12,6 +13,11 @@ from processes import ROOT, start_all  # first: it keeps the environment
 sys.path.insert(0, str(ROOT))
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
 os.environ |= {"MPLBACKEND": "agg", "TF_CPP_MIN_LOG_LEVEL": "3"}  # no window, no log lines
+
+
+@pytest.fixture(autouse=True, scope="session")
+def keep_what_is_imported():
+    gc.freeze()  # as a script does
 
 
 @pytest.fixture(autouse=True)

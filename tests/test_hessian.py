@@ -1,6 +1,7 @@
-"""Curvature, equilibria and words on a run, against derivatives and records by hand."""
+"""Curvature, distances, equilibria and words on a run, against derivatives, definitions and records by hand."""
 
 import re
+from itertools import pairwise
 from unittest import mock
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import replica
 from numpy.testing import assert_allclose
 from pictures import Humps
-from scipy import linalg
+from scipy import integrate, linalg, special, stats
 
 import gan
 import hessian
@@ -62,6 +63,40 @@ def test_definiteness_counts_the_signs_of_what_is_not_small():
         assert hessian.definiteness(values) == words.get(" ".join(map(str, sorted({*signs}))), "indefinite"), values
     for bad in (NAN, np.inf, -np.inf):
         assert hessian.definiteness(np.array([-1, bad, 2])) == "unknown"
+
+
+@pytest.mark.parametrize("target", [stats.norm(-1, 2), stats.gamma(9, -3, 0.5)])
+def test_distances_are_their_definitions(target):
+    levels, expected = (np.arange(1e5) + 0.5) / 1e5, []
+    ends = np.array([(-3.4, 1.4), (-9, -8.8), (-1.02, -0.98), (13, -1), (-11, 69), (-51, -41), (7989, -12011)])
+
+    def best(x, low, high):  # what V's integrand is under the best D
+        p, q = target.pdf(x), (low < x < high) / (high - low)
+        return special.xlogy(p, p / max(p + q, 1e-300)) + special.xlogy(q, q / max(p + q, 1e-300))
+
+    for low, high in np.sort(ends):
+        way = stats.wasserstein_distance(target.ppf(levels), low + levels * (high - low))
+        cuts = pairwise(np.unique(np.clip([*range(-25, 40, 2), 0, low, high], -25, 39)))  # where a density jumps
+        expected.append([sum(integrate.quad(best, *cut, (low, high), epsabs=1e-11)[0] for cut in cuts), way])
+    params = np.column_stack([ends[:, 1] - ends[:, 0], ends[:, 0], ends])
+    value, way = np.transpose(expected)
+    assert_allclose(hessian.best_objective(target, params), value, atol=1e-8)
+    assert_allclose(hessian.jensen_shannon(target, params), np.log(2) + value / 2, atol=1e-8)
+    assert_allclose(hessian.wasserstein(target, params), way, atol=4e-4, rtol=1e-6)
+    point = np.array([0, -1, 0, 0])
+    assert hessian.wasserstein(target, point) == pytest.approx(np.abs(target.ppf(levels) + 1).mean(), abs=4e-4)
+    for far in (0, 60, 1e200):
+        assert hessian.jensen_shannon(target, point + [far, far, 0, 0]) == pytest.approx(np.log(2), rel=1e-9)
+
+
+@pytest.mark.parametrize("target", [stats.norm(3, 2), stats.gamma(9, -3, 0.5)])
+def test_accuracies_and_the_standard_deviation(target):
+    z, params = (np.arange(20_000) + 0.5) / 20_000, np.random.default_rng(0).normal(0, 2, (50, 4))
+    w, b, a, c = params.T[..., None]
+    real, fake = hessian.accuracies(params, target)
+    assert_allclose(real, np.mean(a * target.ppf(z) + c > 0, axis=1), atol=1e-4)
+    assert_allclose(fake, np.mean(a * (w * z + b) + c < 0, axis=1), atol=1e-4)
+    assert_allclose(hessian.generated_std(params), (w * z).std(axis=1), rtol=1e-8)
 
 
 def dealt(model, params):
