@@ -305,18 +305,12 @@ def test_gif(names, monkeypatch):
     check_words(left.figure)
 
 
-def test_files_are_small_and_the_same_anywhere():
-    kinds = plots.summary_figure, plots.hessian_figure, plots.monitor_figure
-    of_run = lambda run: [plots.gif(run), *(plots.png(kind(run)) for kind in kinds)]
-    draw = lambda: [*of_run(run_of("rushed")), plots.png(plots.theory_figure())]
-    few = draw()
-    contents = of_run(run_of("normal")) + few[-1:]
-    assert max(map(len, contents)) < 600_000
-    images = [Image.open(io.BytesIO(content)) for content in contents]
-    assert all((image.format, 1600 <= image.width <= 1800) == ("PNG", True) for image in images[1:])
-    assert {image.convert("RGB").getpixel((0, 0)) for image in images} == {(255, 255, 255)}
+def test_files_are_the_same_anywhere():
+    run, kinds = run_of("rushed"), (plots.summary_figure, plots.hessian_figure, plots.monitor_figure)
+    draw = lambda: [plots.gif(run), *(plots.png(kind(run)) for kind in kinds), plots.png(plots.theory_figure())]
+    contents = draw()
     with mpl.rc_context({"font.size": 30, "lines.linewidth": 9, "figure.dpi": 40, "savefig.bbox": "tight"}):
-        assert draw() == few
+        assert draw() == contents
 
 
 def test_save(images, capsys, monkeypatch):
