@@ -1,7 +1,5 @@
 """What tests share: scripts as processes, and the command."""
 
-import contextlib
-import ctypes
 import gc
 import os
 import signal
@@ -18,14 +16,6 @@ os.environ |= {"MPLBACKEND": "agg", "TF_CPP_MIN_LOG_LEVEL": "3"}  # no window, n
 @pytest.fixture(autouse=True, scope="session")
 def keep_what_is_imported():
     gc.freeze()  # as a script does
-
-
-@pytest.fixture(autouse=True)
-def give_memory_back():
-    """Else glibc keeps some hundred MB that nobody uses."""
-    yield
-    with contextlib.suppress(OSError, AttributeError):  # of another system
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @pytest.fixture(scope="session")

@@ -268,20 +268,18 @@ def test_a_window_fits_a_laptop_and_no_key_changes_an_axis(monkeypatch, command)
     assert (older.settings["seed"], older.clock.running) == (5, False)
 
 
-@pytest.mark.parametrize(("backend", "cure"), [("agg", "%pip install ipympl"), (0, "no server")])
-def test_without_a_window_its_picture_is_saved(backend, cure, monkeypatch, command, images):
+def test_without_a_window_its_picture_is_saved(monkeypatch, command, images):
     pyplot.close("all")
     pyplot.switch_backend("agg")
-    if not backend:
-        monkeypatch.setattr(pyplot, "figure", mock.Mock(side_effect=RuntimeError("there is\nno server")))
     name, contents = "explore_noisy_60_50_1_seed3.png", []
-    for style in ("default", "dark_background"):
+    for style, cure in (("default", "%pip install ipympl"), ("dark_background", "no server")):
         with matplotlib.style.context(style):
             status, out, err = command("--explore", "--games=60", "--seed=3", model=NoisyGAN)
         told, saved = out.splitlines()
         assert (status, err, saved, told[:28]) == (0, "", f"Saved in img/: {name}", "No window, but its picture: ")
         assert cure in told
         contents += [path.read_bytes() for path in images.glob("*")]
+        monkeypatch.setattr(pyplot, "figure", mock.Mock(side_effect=RuntimeError("there is\nno server")))
     assert (contents[1:], images.joinpath(name).read_bytes()[1:4]) == (contents[:1], b"PNG")
     assert not pyplot.get_fignums()
 
