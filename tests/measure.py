@@ -94,7 +94,8 @@ def changed(name, fresh):
     block, most = (1, 1e-4) if same else (6, 0.03)
     images = [Image.open(io.BytesIO(content)) for content in (held, fresh)]
     one, two = ([frame.convert("RGB").reduce(block) for frame in ImageSequence.Iterator(image)] for image in images)
-    return np.mean([np.abs(np.subtract(*pair, dtype=int)).max(axis=-1) > 32 for pair in zip(one, two)]) > most
+    pairs = zip(one, two, strict=True)
+    return np.mean([np.abs(np.subtract(*pair, dtype=int)).max(axis=-1) > 32 for pair in pairs]) > most
 
 
 # trainings
