@@ -13,9 +13,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts 
 os.environ |= {"MPLBACKEND": "agg", "TF_CPP_MIN_LOG_LEVEL": "3"}  # no window, no log lines
 
 
-@pytest.fixture(autouse=True, scope="session")
-def keep_what_is_imported():
-    gc.freeze()  # as a script does
+def pytest_collection_finish():
+    gc.freeze()  # what is imported, as a script does
 
 
 @pytest.fixture(scope="session")

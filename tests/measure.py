@@ -81,8 +81,8 @@ class Sample:
         counts = range(math.ceil(seeds * low - 1e-9), math.floor(seeds * high + 1e-9) + 1)
         is_share = lambda number, value: rounds_to(number, value, value, percent=True)
         interval = lambda count: stats.binomtest(count, seeds).proportion_ci(method="wilson")
-        counts = [count for count in counts if is_share(number, count / seeds)]
-        return any(all(map(is_share, printed[3:], interval(count))) for count in counts)
+        fits = lambda count: is_share(number, count / seeds) and all(map(is_share, printed[3:], interval(count)))
+        return any(map(fits, counts))
 
 
 def changed(name, fresh):

@@ -1,6 +1,5 @@
 """What tests share: variants, and how to read from artists what a picture shows."""
 
-import functools
 from unittest import mock
 
 import numpy as np
@@ -63,8 +62,7 @@ class Gaps(gan.GAN):
 
 
 def polynomial(weights, x):
-    parts = tf.split(weights, weights.shape[-1], axis=-1)
-    return functools.reduce(lambda total, weight: total * x + weight, parts, 0 * x)
+    return tf.math.polyval(tf.split(weights, weights.shape[-1], axis=-1), x) + 0 * x  # of one weight, too
 
 
 BLUE, ORANGE, GREEN, RED, *_ = sns.color_palette("deep")

@@ -29,22 +29,17 @@ def generator_loss(params, x, z, noise=(0, 0), loss="saturating"):
     return LOSSES[loss][0](logits(params, x, z, noise)[3]).mean()
 
 
-def push(params, x, z, noise=(0, 0), loss="saturating"):
-    """Minus the derivative of G's loss by each generated sample, times their number."""
-    return params[2] * LOSSES[loss][1](logits(params, x, z, noise)[3])
-
-
 def generator_gradient(params, x, z, noise=(0, 0), loss="saturating"):
     """Differentiate G's loss by (w, b)."""
-    pushes = push(params, x, z, noise, loss)
+    pushes = params[2] * LOSSES[loss][1](logits(params, x, z, noise)[3])
     return -np.array([np.mean(pushes * z), np.mean(pushes)])
 
 
-def gradient(params, x, z, noise=(0, 0)):
-    """Differentiate V by (w, b, a, c)."""
+def discr_gradient(params, x, z, noise=(0, 0)):
+    """Differentiate V by (a, c)."""
     real, fake, r, f = logits(params, x, z, noise)
     by_slope = np.mean(sigmoid(-r) * real) - np.mean(sigmoid(f) * fake)
-    return np.array([*generator_gradient(params, x, z, noise), by_slope, np.mean(sigmoid(-r)) - np.mean(sigmoid(f))])
+    return np.array([by_slope, np.mean(sigmoid(-r)) - np.mean(sigmoid(f))])
 
 
 def hessian(params, x, z, noise=(0, 0)):
@@ -71,8 +66,8 @@ def play(model, draws, game, params):
     """Play one game: its line of a gan.History."""
     params, (x, z, noise), z_discr = np.array(params, float), sample(draws, game), draws.z_discr[game]
     for _ in range(model.discr_update):
-        params[2:] += model.learning_rate * gradient(params, x, z_discr, noise)[2:]
-    value, by_discr = objective(params, x, z_discr, noise), gradient(params, x, z_discr, noise)[2:]
+        params[2:] += model.learning_rate * discr_gradient(params, x, z_discr, noise)
+    value, by_discr = objective(params, x, z_discr, noise), discr_gradient(params, x, z_discr, noise)
     for z in draws.z_gen[game]:
         params[:2] -= model.learning_rate * generator_gradient(params, x, z, noise, model.gen_loss)
     given = params, x, z, noise, model.gen_loss

@@ -72,7 +72,7 @@ def test_distances_are_their_definitions(target):
 
     def best(x, low, high):  # what V's integrand is under the best D
         p, q = target.pdf(x), (low < x < high) / (high - low)
-        return special.xlogy(p, p / max(p + q, 1e-300)) + special.xlogy(q, q / max(p + q, 1e-300))
+        return special.rel_entr(p, p + q) + special.rel_entr(q, p + q)
 
     for low, high in np.sort(ends):
         way = stats.wasserstein_distance(target.ppf(levels), low + levels * (high - low))
