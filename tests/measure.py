@@ -146,9 +146,6 @@ class Runs:  # of some seeds: what they drew, but for most of the noise, their H
     def at_draw(self, games=None):
         return hessian.at_draw(self.V[:games])
 
-    def draw_from(self):
-        return np.array([hessian.at_draw_from(run) for run in self.V.T])
-
     def near_first(self):
         return first_game(np.abs(self.miss) < 0.25)
 
@@ -158,19 +155,11 @@ class Runs:  # of some seeds: what they drew, but for most of the noise, their H
 
     @functools.cached_property
     def judged(self):
-        found = []
-        for place, (start, x) in enumerate(zip(self.start, self.x)):
-            draws = gan.Draws(start, x, self.z[:, place], self.z[:, None, place])
-            found.append(hessian.Run(self.model, draws, gan.History(*(values[:, place] for values in self.history))))
-        return found
-
-    def ends(self, word):
-        return np.array([run.end == word for run in self.judged])
-
-    def hessian_is(self, word):
-        objective = lambda p: self.model.objective(p[..., 2:], self.x, self.model.generator(p[..., :2], self.z[-1]))
-        eigenvalues = np.linalg.eigvalsh(hessian.hessian(objective, self.end))
-        return np.array([hessian.definiteness(values) == word for values in eigenvalues])
+        """What a report says of them, by name; the Hessian as if no noise were on the samples."""
+        still = np.broadcast_to(0.0, self.z.shape)
+        draws = noisy_gan.NoisyDraws(self.start, self.x, self.z, self.z[:, None], still, still)
+        found, _ = hessian.judge_seeds(self.model, draws, self.history)
+        return {name: np.array(values) for name, values in found.items()}
 
     def logits(self, game):
         """Compute D's logits of real and of generated samples after a game."""
@@ -241,26 +230,24 @@ def stall(runs, seeds):
 # the table: by name, a number, a range or a Sample
 
 def of_normal(runs):
-    judged, gaps = runs.judged, np.abs(special.expit(runs.logits(0)[0]) - 1 / 2)
-    turns = np.array([np.mean(np.diff(run.flat_games[1::2]) if len(run.flat_games) > 3 else np.nan) for run in judged])
-    theirs, slopes = np.array([run.equilibrium.period for run in judged]), runs.params[..., 2].T
+    judged, turns = runs.judged, runs.judged["games in a turn by theory"].round().astype(int)
     power = lambda slope, turn: np.mean(slope[-2 * turn :][:turn] ** 2) / np.mean(slope[-turn:] ** 2)
-    errors = np.abs(turns / theirs - 1)
+    there = [hessian.equilibrium(runs.model, *one) for one in zip(runs.x, runs.end)]
     return {
-        "A.draw": runs.at_draw(), "A.from": runs.draw_from(), "A.gap": gaps.max(axis=-1), "A.width": runs.resting_std,
-        "A.indefinite": runs.hessian_is("indefinite"), "A.turn": errors[~np.isnan(errors)] < 0.02,
-        "A.half.theory": 100 * np.array([run.equilibrium.half_turn_leaves for run in judged]),
-        "A.half": 100 * np.array([power(*pair) for pair in zip(slopes, theirs.round().astype(int))]) ** (-1 / 4),
-        "A.circling": runs.ends("circling"),
-        "A.std": hessian.generated_std(runs.end), "A.samples": runs.x.std(axis=-1),
-        "A.best": hessian.best_objective(stats.norm(5, 1), runs.end), "rate0.1.flipping": runs.ends("flipping"),
+        "A.draw": runs.at_draw(), "A.from": judged["V at the draw from game"], "A.width": runs.resting_std,
+        "A.gap": judged["largest |D - 1/2| on data"], "A.indefinite": judged["Hessian"] == "indefinite",
+        "A.turn": judged["turn within 2% of theory"],
+        "A.half.theory": 100 * np.array([equilibrium.half_turn_leaves for equilibrium in there]),
+        "A.half": 100 * np.array([power(*pair) for pair in zip(runs.params[..., 2].T, turns)]) ** (-1 / 4),
+        "A.circling": judged["ends"] == "circling", "rate0.1.flipping": judged["ends"] == "flipping",
+        "A.std": judged["generated std"], "A.samples": runs.x.std(axis=-1), "A.best": judged["best D's objective V*"],
     }
 
 
 def of_strong(runs):
     return {
-        "B.draw": runs.at_draw(), "B.stalled": runs.stalled, "B.negative": runs.hessian_is("negative definite"),
-        "B.left": runs.left(50), "steps50.belief": runs.belief(20),
+        "B.draw": runs.at_draw(), "B.stalled": runs.stalled, "B.left": runs.left(50),
+        "B.negative": runs.judged["Hessian"] == "negative definite", "steps50.belief": runs.belief(20),
     }
 
 
@@ -273,7 +260,7 @@ def trained(loss):
 @functools.cache
 def measure():
     normal, strong = Runs(A(1500), THOUSAND), Runs(B(500), THOUSAND)
-    one, m = normal.judged[0], normal.m
+    one, m = gan.run_seed(A(1500), 0), normal.m
     edge = lambda runs: 4 / (1 + runs.m**2 + (runs.x.var(axis=-1) + runs.m**2 / 75) / 2)
     edges = edge(normal)
     uniform = lambda ends: hessian.best_objective(stats.norm(5, 1), np.array([*ends, 0, 0]))
@@ -301,7 +288,8 @@ def measure():
     late, wild = (Runs(A(4000, init_std=std), SOME) for std in (0.1, 5.0))
     some |= {"A.near": late.near_from(), "A.steps": 2 * late.near_from(), "A.wild.4000": wild.at_draw()}
     arrives, far = Runs(C(500), SOME, at_once=10), Runs(C(4000, init_std=5.0), SOME[:40], at_once=10)
-    some |= {"C.draw": arrives.at_draw(), "C.from": arrives.draw_from(), "C.settled": arrives.ends("settled")}
+    some |= {"C.draw": arrives.at_draw(), "C.from": arrives.judged["V at the draw from game"]}
+    some["C.settled"] = arrives.judged["ends"] == "settled"
     some |= {"C.near": arrives.near_from(), "C.steps": 51 * arrives.near_from(), "C.off": np.abs(arrives.miss[2])}
     some |= {f"C.wild.{games}": far.at_draw(games) for games in (500, 4000)}
     some["C.wild.stalled"] = far.V[450:500].mean(axis=0)[~far.at_draw(500)] > hessian.STALL
@@ -314,19 +302,19 @@ def measure():
     for strength in (0.1, 0.5, 1):
         runs = Runs(D(noise_std=strength), SOME)
         some[f"D.draw.{strength}"] = runs.at_draw()
-    some |= {"D.shaking": runs.shaking, "D.settled": runs.ends("settled")}
+    some |= {"D.shaking": runs.shaking, "D.settled": runs.judged["ends"] == "settled"}
     weak = Runs(noisy_gan.NoisyGAN(2000, 50, 1, noise_std=0.3), SOME)
     some |= {"D.draw.0.3": weak.at_draw(500), "D.draw.0.3.2000": weak.at_draw()}
     for steps in (1, 5, 10, 20):
         runs = Runs(gan.GAN(500, steps, 1), ELSEWHERE)
         found = {"stalled": runs.stalled, "draw": runs.at_draw(), "first": runs.near_first()}
         if steps in (1, 20):
-            found["turn"] = np.array([run.equilibrium.period for run in runs.judged])
+            found["turn"] = runs.judged["games in a turn by theory"]
         some |= {f"steps{steps}.{name}": values for name, values in found.items()}
         some.setdefault("steps1.belief", runs.belief(20))
     for rate in (0.13, 0.16, 0.2):
         runs = Runs(A(1500, learning_rate=rate), ELSEWHERE)
-        some |= {f"rate{rate}.draw": runs.at_draw(), f"rate{rate}.flipping": runs.ends("flipping")}
+        some |= {f"rate{rate}.draw": runs.at_draw(), f"rate{rate}.flipping": runs.judged["ends"] == "flipping"}
     some["rate0.2.V"] = runs.V[-500:].mean(axis=0)
     some["rate0.13.draw.6000"] = Runs(A(6000, learning_rate=0.13), SOME).at_draw()
     runs = Runs(A(1500, learning_rate=0.13), ELSEWHERE, change=start_near)

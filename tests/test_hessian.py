@@ -257,7 +257,14 @@ def test_seeds_are_judged_together_as_one_by_one():
     history = model.train(gan.stack_seeds(each))
     history.params[30:, 1] = history.gen_gradient[-1, 6] = NAN
     history.objective[:, 2], history.params[-1, 3, 2:] = -0.05, (9, -30)
-    found, courses = hessian.judge_seeds(model, gan.stack_seeds(each), history)
+    with mock.patch.object(hessian, "hessians", wraps=hessian.hessians) as spy:
+        found, courses = hessian.judge_seeds(model, gan.stack_seeds(each), history)
+    _, batch, z, params = spy.call_args.args  # of the last game
+    finite = [0, 2, 3, 4, 5]
+    np.testing.assert_array_equal(batch.noise_real, [each[seed].noise_real[-1] for seed in finite])
+    np.testing.assert_array_equal(batch.noise_fake, [each[seed].noise_fake[-1] for seed in finite])
+    np.testing.assert_array_equal(z, [each[seed].z_gen[-1, -1] for seed in finite])
+    np.testing.assert_array_equal(params, history.params[-1, finite])
     for seed, draws in enumerate(each):
         own = gan.History(*(values[:, [seed]] for values in history))
         run = hessian.Run(model, draws, gan.History(*(values[:, 0] for values in own)))
