@@ -260,7 +260,8 @@ def trained(loss):
 @functools.cache
 def measure():
     normal, strong = Runs(A(1500), THOUSAND), Runs(B(500), THOUSAND)
-    one, m = gan.run_seed(A(1500), 0), normal.m
+    one = hessian.Run(normal.model, normal.model.draw(0), gan.History(*(values[:, 0] for values in normal.history)))
+    m = normal.m
     edge = lambda runs: 4 / (1 + runs.m**2 + (runs.x.var(axis=-1) + runs.m**2 / 75) / 2)
     edges = edge(normal)
     uniform = lambda ends: hessian.best_objective(stats.norm(5, 1), np.array([*ends, 0, 0]))
